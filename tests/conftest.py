@@ -1,0 +1,111 @@
+"""Fixtures and settings of the whole suite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import vcr
+from vcr.serializers import yamlserializer
+
+from tests.support.wire_server import WireServer
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("LLM_CONNECTOR_SHARED", ROOT.parent / "shared"))
+
+SECRET_REQUEST_HEADERS = (
+    "api-key",
+    "authorization",
+    "cookie",
+    "openai-organization",
+    "openai-project",
+    "proxy-authorization",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-goog-user-project",
+    "x-tc-token",
+)
+SECRET_RESPONSE_HEADERS = {"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"}
+SECRET_QUERY_PARAMETERS = ("access_token", "api_key", "key")
+
+ENVIRONMENT_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "LLM_CONNECTOR_", "OLLAMA_")
+ENVIRONMENT_SUFFIXES = ("_API_BASE", "_API_KEY", "_AUTH_TOKEN", "_BASE_URL", "_PROXY")
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests of the embedded model to one worker: two servers on two cores are slower than one."""
+    for item in items:
+        if item.get_closest_marker("local"):
+            item.add_marker(pytest.mark.xdist_group("local"))
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, addresses and proxies of whoever runs the suite do not reach it."""
+    for name in list(os.environ):
+        if name.upper().startswith(ENVIRONMENT_PREFIXES) or name.upper().endswith(ENVIRONMENT_SUFFIXES):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def wire_server() -> Iterator[WireServer]:
+    with WireServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference material beside the checkout, where there is one."""
+    if not SHARED.is_dir():
+        pytest.skip("no reference material: neither ../shared nor LLM_CONNECTOR_SHARED is a folder")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def vcr_cassette_dir() -> str:
+    return str(ROOT / "cassettes")
+
+
+@pytest.fixture(scope="session")
+def vcr_config() -> dict[str, Any]:
+    return {
+        "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
+        "filter_headers": list(SECRET_REQUEST_HEADERS),
+        "filter_query_parameters": list(SECRET_QUERY_PARAMETERS),
+        "before_record_response": _without_secrets,
+        "decode_compressed_response": True,
+    }
+
+
+def _without_secrets(response: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: values for name, values in response["headers"].items() if name.lower() not in SECRET_RESPONSE_HEADERS}
+    return {**response, "headers": kept}
+
+
+class _SourcedYaml:
+    """VCR's YAML with the `source` that every cassette carries."""
+
+    deserialize = staticmethod(yamlserializer.deserialize)
+
+    @staticmethod
+    def serialize(cassette: dict[str, Any]) -> str:
+        return str(yamlserializer.serialize({"source": f"recorded {date.today()}", **cassette}))
+
+
+def pytest_recording_configure(config: pytest.Config, vcr: vcr.VCR) -> None:
+    vcr.register_serializer("yaml", _SourcedYaml)
