@@ -1,0 +1,175 @@
+"""Bytes to events, wherever the network cut them. Splits bytes, never text.
+
+`str.splitlines()` and `httpx.Response.iter_lines()` also break at U+2028, U+2029 and U+0085, which are legal inside a
+JSON string; https://html.spec.whatwg.org/multipage/server-sent-events.html allows CR, LF and CRLF only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol as Interface
+
+from llm_connector.errors import ParseError
+from llm_connector.wire import Event
+
+__all__ = ["Framing", "LineBuffer", "NDJSONDecoder", "SSEDecoder"]
+
+DEFAULT_MAX_EVENT_BYTES = 8 << 20
+
+_BOM = b"\xef\xbb\xbf"
+_SKIPPED = b": "  # `data: : PROCESSING` is a keep-alive comment that a gateway wrapped
+
+
+class Framing(Interface):
+    """A decoder of one stream. `feed` is lazy, so events ahead of a failure in the same block are not lost."""
+
+    def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None: ...
+
+    def feed(self, block: bytes) -> Iterator[Event]:
+        """Yield the events that `block` completes. Raises ParseError for one above `max_event_bytes`."""
+        ...
+
+    def close(self) -> Iterator[Event]:
+        """Yield what a clean end of the body completes."""
+        ...
+
+
+class LineBuffer:
+    """Split byte blocks into lines. CR, LF and CRLF end a line and may straddle blocks; a leading BOM is dropped.
+
+    A block without a line end costs its own length only: the pieces are joined when the line ends.
+    """
+
+    __slots__ = ("_limit", "_pieces", "_size", "_started")
+
+    def __init__(self, max_line_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._limit = max_line_bytes
+        self._started = False
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """The lines that `block` completes. Raises ParseError for an unfinished line above the limit."""
+        if b"\n" not in block and b"\r" not in block and not (self._pieces and self._pieces[-1].endswith(b"\r")):
+            self._hold(block)
+            return []
+        data = b"".join((*self._pieces, block)) if self._pieces else block
+        if not self._started:
+            self._started = True
+            data = data.removeprefix(_BOM)
+        held = b""
+        if b"\r" in data:
+            held = b"\r" if data.endswith(b"\r") else b""  # may be the first half of CRLF
+            data = data.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        rest = lines.pop() + held
+        self._pieces, self._size = [], 0
+        if rest:
+            self._hold(rest)
+        return lines
+
+    def close(self) -> list[bytes]:
+        """The last line, when the body did not end it."""
+        rest = b"".join(self._pieces).rstrip(b"\r")
+        if not self._started:
+            rest = rest.removeprefix(_BOM)
+        self._pieces, self._size = [], 0
+        return [rest] if rest else []
+
+    def _hold(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise ParseError(f"a line of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
+
+
+class SSEDecoder:
+    """Server-sent events, as servers send them.
+
+    Comments, empty data, comments wrapped as data, `id` and `retry` are skipped; data of a body that ends without a
+    blank line still counts. Bare JSON (or a web page) where events were due comes out as one event named `"body"`.
+    """
+
+    __slots__ = ("_body", "_data", "_limit", "_lines", "_name", "_size")
+
+    def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._lines = LineBuffer(max_event_bytes)
+        self._limit = max_event_bytes
+        self._name = ""
+        self._data: list[bytes] = []
+        self._size = 0
+        self._body: list[bytes] | None = None
+
+    def feed(self, block: bytes) -> Iterator[Event]:
+        """Yield the events that `block` completes."""
+        for line in self._lines.feed(block):
+            if line[:6] == b"data: " and not self._data and self._body is None:
+                self._data.append(line[6:])
+                self._size = len(line)
+            elif line:
+                self._field(line)
+            elif self._data:
+                event = self._event()
+                if event.data and event.data[0] not in _SKIPPED:
+                    yield event
+            else:
+                self._name = ""
+
+    def close(self) -> Iterator[Event]:
+        """Yield the event that a clean end of the body completes."""
+        for line in self._lines.close():
+            self._field(line)
+        if self._data:
+            event = self._event()
+            if event.data and event.data[0] not in _SKIPPED:
+                yield event
+        if self._body is not None:
+            yield Event("body", b"\n".join(self._body))
+
+    def _event(self) -> Event:
+        data, name = self._data, self._name
+        self._data = []
+        self._name = ""
+        return Event(name, data[0] if len(data) == 1 else b"\n".join(data))
+
+    def _field(self, line: bytes) -> None:
+        if self._body is not None:
+            self._grow(len(line))
+            self._body.append(line)
+            return
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._grow(len(line))
+            self._data.append(value)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+        elif not self._data and line.lstrip()[:1] in (b"{", b"[", b"<"):
+            self._grow(len(line))
+            self._body = [line]
+
+    def _grow(self, size: int) -> None:
+        self._size = self._size + size if self._data or self._body else size
+        if self._size > self._limit:
+            raise ParseError(f"an event of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
+
+
+class NDJSONDecoder:
+    """One JSON value per line. Blank lines are skipped; a last line without a line end counts."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._lines = LineBuffer(max_event_bytes)
+
+    def feed(self, block: bytes) -> Iterator[Event]:
+        """Yield the events that `block` completes."""
+        for line in self._lines.feed(block):
+            if line.strip():
+                yield Event("", line)
+
+    def close(self) -> Iterator[Event]:
+        """Yield the event that a clean end of the body completes."""
+        for line in self._lines.close():
+            if line.strip():
+                yield Event("", line)

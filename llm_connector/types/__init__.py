@@ -1,0 +1,71 @@
+"""The values that users make and receive."""
+
+from llm_connector.types.adaptations import Adaptation, Notes
+from llm_connector.types.conversation import Messages, conversation, parsed_arguments
+from llm_connector.types.embeddings import Embeddings, RankedDocument
+from llm_connector.types.media import Audio, Document, Image, Media, Video
+from llm_connector.types.messages import (
+    AnyPart,
+    Message,
+    Opaque,
+    Reasoning,
+    Role,
+    Text,
+    ToolCall,
+    ToolResult,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from llm_connector.types.models import ModelInfo
+from llm_connector.types.part import CacheMark
+from llm_connector.types.request import ChatOptions, ChatRequest, Effort, JsonSchema, ReasoningOption
+from llm_connector.types.response import ChatResponse, Choice, FinishReason
+from llm_connector.types.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
+from llm_connector.types.tools import Tool, ToolLike
+from llm_connector.types.usage import Usage
+
+__all__ = [
+    "Adaptation",
+    "AnyPart",
+    "Audio",
+    "CacheMark",
+    "ChatChunk",
+    "ChatOptions",
+    "ChatRequest",
+    "ChatResponse",
+    "Choice",
+    "Document",
+    "Effort",
+    "Embeddings",
+    "FinishReason",
+    "Image",
+    "JsonSchema",
+    "Media",
+    "Message",
+    "Messages",
+    "ModelInfo",
+    "Notes",
+    "Opaque",
+    "RankedDocument",
+    "Reasoning",
+    "ReasoningDelta",
+    "ReasoningOption",
+    "Role",
+    "Text",
+    "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolLike",
+    "ToolResult",
+    "Usage",
+    "Video",
+    "assistant",
+    "conversation",
+    "parsed_arguments",
+    "system",
+    "tool_result",
+    "user",
+]

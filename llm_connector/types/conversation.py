@@ -1,0 +1,207 @@
+"""Whatever callers pass as messages, as a list of `Message`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from llm_connector.errors import ConfigurationError
+from llm_connector.types.media import Audio, Document, Image, Video
+from llm_connector.types.messages import AnyPart, Message, Reasoning, Role, Text, ToolCall, ToolResult
+from llm_connector.wire import decode_json
+
+__all__ = ["Messages", "conversation", "parsed_arguments"]
+
+Messages: TypeAlias = str | Message | Iterable[Message | Mapping[str, Any]]
+
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def conversation(messages: Messages) -> list[Message]:
+    """The turns of a string, a `Message`, or a list of messages or dicts (OpenAI's shape, or that of `model_dump`).
+
+    Raises ConfigurationError that names the position: `messages[2]: …`.
+    """
+    if isinstance(messages, str):
+        return [_plain("user", messages)]
+    if isinstance(messages, Message):
+        return [messages]
+    if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
+        raise ConfigurationError("messages: give a string, a Message, or a list of messages or role/content dicts")
+    turns: list[Message] = []
+    for position, message in enumerate(messages):
+        if type(message) is Message or isinstance(message, Message):
+            turns.append(message)
+            continue
+        try:
+            turns.append(_turn(message))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, problem["loc"]))
+            raise ConfigurationError(f"messages[{position}]: {place}: {problem['msg']}") from None
+        except (ConfigurationError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ConfigurationError(f"messages[{position}]: {reason}") from None
+    return turns
+
+
+def parsed_arguments(raw: str) -> tuple[dict[str, Any], str | None]:
+    """The object in a call's JSON text, and what is wrong with it. Empty, `null` and white space mean no arguments."""
+    text = raw.strip()
+    if not text or text in ("null", '"null"', '""'):
+        return {}, None
+    try:
+        value = decode_json(text.encode("utf-8", "surrogatepass"))
+    except ValueError as error:
+        return {}, f"the arguments are not JSON: {error}"
+    if isinstance(value, str):  # an object written as a JSON string inside JSON
+        return parsed_arguments(value) if value != raw else ({}, "the arguments are not a JSON object")
+    if not isinstance(value, dict):
+        return {}, f"the arguments are not a JSON object but {type(value).__name__}"
+    return value, None
+
+
+def _plain(role: Role, text: str) -> Message:
+    part = _trusted(Text, {"type": "text", "text": text, "cache": None, "citations": None})
+    return _trusted(Message, {"role": role, "parts": [part], "name": None})
+
+
+def _trusted(model: type[M], values: dict[str, Any]) -> M:
+    """What `model_construct` makes of a full set of values, in a third of its time; histories are long."""
+    made = model.__new__(model)
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
+def _turn(message: Mapping[str, Any]) -> Message:
+    if not isinstance(message, Mapping):
+        raise ConfigurationError(f"{type(message).__name__!r} is not a message; give a Message or a role/content dict")
+    if "parts" in message:
+        return Message.model_validate(dict(message))
+    role = ROLES.get(message.get("role", ""))
+    if role is None:
+        raise ConfigurationError(f"unknown role {message.get('role')!r}; use 'system', 'user', 'assistant' or 'tool'")
+    content = message.get("content")
+    if isinstance(content, str) and len(message) == 2:
+        return _plain(role, content)
+    if role == "tool":
+        return _tool_turn(message, content)
+    parts: list[AnyPart] = []
+    if role == "assistant":
+        parts.extend(_reasoning(message))
+    parts.extend(_content(content))
+    parts.extend(_call(call) for call in message.get("tool_calls") or ())
+    return Message(role=role, parts=parts, name=message.get("name"))
+
+
+def _tool_turn(message: Mapping[str, Any], content: Any) -> Message:
+    call_id = message.get("tool_call_id") or message.get("name")
+    if not call_id:
+        raise ConfigurationError("a tool message needs 'tool_call_id', the id of the call it answers")
+    result = ToolResult(
+        call_id=call_id, name=message.get("name"), parts=[_result_part(part) for part in _content(content)]
+    )
+    return Message(role="tool", parts=[result])
+
+
+def _result_part(part: AnyPart) -> Text | Image | Document:
+    if not isinstance(part, Text | Image | Document):
+        raise ConfigurationError(f"a tool result holds text, images and documents, not {part.type}")
+    return part
+
+
+def _reasoning(message: Mapping[str, Any]) -> list[AnyPart]:
+    details = message.get("reasoning_details")
+    for field in ("reasoning_content", "reasoning", "thinking"):
+        text = message.get(field)
+        if isinstance(text, str):
+            return [Reasoning(text, field=field, details=details)]
+    return [Reasoning("", details=details)] if details else []
+
+
+def _content(content: Any) -> list[AnyPart]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [Text(content)]
+    if not isinstance(content, Iterable) or isinstance(content, Mapping):
+        raise ConfigurationError(f"content is a {type(content).__name__}; give a string or a list of parts")
+    return [part for item in content for part in _part(item)]
+
+
+def _part(item: Any) -> list[AnyPart]:
+    if isinstance(item, str):
+        return [Text(item)]
+    if not isinstance(item, Mapping):
+        return [item]
+    kind = item.get("type")
+    if kind in ("text", "input_text", "output_text"):
+        return [Text(item["text"], cache=_cache(item))]
+    if kind in ("image_url", "input_image"):
+        image = item.get("image_url", "")
+        address = image["url"] if isinstance(image, Mapping) else image
+        detail = image.get("detail") if isinstance(image, Mapping) else item.get("detail")
+        return [Image(address, detail=detail, cache=_cache(item))]
+    if kind == "input_audio":
+        audio = item["input_audio"]
+        return [Audio.base64(f"audio/{audio['format']}", audio["data"])]
+    if kind == "video_url":
+        video = item["video_url"]
+        return [Video(video["url"] if isinstance(video, Mapping) else video)]
+    if kind == "file":
+        file = item["file"]
+        return [Document(file["file_data"], name=file.get("filename"))]
+    if kind in ("image", "document") and isinstance(item.get("source"), Mapping):
+        return [_sourced(kind, item)]
+    if kind == "thinking":
+        return [Reasoning(item.get("thinking", ""), signature=item.get("signature"))]
+    raise ConfigurationError(
+        f"unknown content type {kind!r}; use text, image_url, input_audio, video_url or file, or this library's parts"
+    )
+
+
+def _sourced(kind: str, item: Mapping[str, Any]) -> Image | Document:
+    """An image or document block in the shape of Anthropic's wire format."""
+    source = item["source"]
+    part = Image if kind == "image" else Document
+    name = {"name": item["title"]} if kind == "document" and item.get("title") else {}
+    if source.get("type") == "url":
+        return part(source["url"], cache=_cache(item), **name)
+    return part.base64(source["media_type"], source["data"], cache=_cache(item), **name)
+
+
+def _cache(item: Mapping[str, Any]) -> Any:
+    control = item.get("cache_control")
+    if not isinstance(control, Mapping):
+        return None
+    return control["ttl"] if control.get("ttl") in ("5m", "1h") else True
+
+
+def _call(call: Any) -> ToolCall:
+    if isinstance(call, ToolCall):
+        return call
+    function = call["function"]
+    arguments = function.get("arguments")
+    extra = {key: value for key, value in call.items() if key not in ("id", "type", "index", "function")} or None
+    call_id = call.get("id") or f"call_{function['name']}"
+    if isinstance(arguments, Mapping):
+        return ToolCall(id=call_id, name=function["name"], arguments=dict(arguments), extra=extra)
+    raw = arguments or ""
+    parsed, error = parsed_arguments(raw)
+    return ToolCall(id=call_id, name=function["name"], arguments=parsed, arguments_raw=raw, error=error, extra=extra)

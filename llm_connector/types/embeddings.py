@@ -1,0 +1,32 @@
+"""Vectors and ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from llm_connector.types.usage import Usage
+
+__all__ = ["Embeddings", "RankedDocument"]
+
+
+class Embeddings(BaseModel):
+    """One vector per input, in the order of the inputs."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    vectors: list[list[float]] = Field(repr=False)
+    usage: Usage = Usage()
+    model: str | None = None
+    raw: Any = Field(default=None, repr=False)
+
+
+class RankedDocument(BaseModel):
+    """A document with its relevance; `index` is its place among those given."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    index: int
+    score: float
+    document: str

@@ -1,0 +1,179 @@
+"""A request, as the caller means it; each protocol spells it for its wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, TypedDict
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from llm_connector.errors import ConfigurationError
+from llm_connector.schema import Schema, inlined, model_schema
+from llm_connector.types.conversation import Messages, conversation
+from llm_connector.types.messages import Message
+from llm_connector.types.tools import Tool, ToolLike
+from llm_connector.wire import Timeout
+
+__all__ = ["ChatOptions", "ChatRequest", "Effort", "JsonSchema", "ReasoningOption"]
+
+Effort: TypeAlias = Literal["minimal", "low", "medium", "high", "max"]
+ReasoningOption: TypeAlias = bool | Effort | int | None
+"""None leaves it to the server, False and True switch it, a word is an effort, a number a budget in tokens."""
+
+
+class ChatOptions(TypedDict, total=False):
+    """Options of `chat` and `stream`; each overrides the field of a `ChatRequest` of the same name."""
+
+    model: str
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+    stop: str | Sequence[str]
+    seed: int
+    n: int
+    presence_penalty: float
+    frequency_penalty: float
+    logit_bias: Mapping[str, float]
+    logprobs: bool | int
+    user: str
+    tools: Sequence[ToolLike]
+    tool_choice: str | Mapping[str, Any]
+    parallel_tool_calls: bool
+    strict_schema: bool
+    response_format: type[BaseModel] | Mapping[str, Any] | Literal["json"]
+    reasoning: ReasoningOption
+    think_tags: bool
+    cache: Literal[True, "5m", "1h"] | bool | None
+    metadata: Mapping[str, str]
+    extra_body: Mapping[str, Any]
+    extra_headers: Mapping[str, str]
+    timeout: Timeout | float
+    max_retries: int
+
+
+class JsonSchema(BaseModel):
+    """A schema the answer must follow."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    name: str
+    schema_: Schema
+
+
+class ChatRequest(BaseModel):
+    """What is asked of a model. None leaves a setting to the server.
+
+    `max_tokens` limits the answer, reasoning included. `logprobs` may be the number of alternatives per token.
+    `extra_body` is merged into the wire's body last, `extra_headers` into its headers.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, defer_build=True, hide_input_in_errors=True)
+
+    messages: list[Message]
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop: list[str] | None = None
+    seed: int | None = None
+    n: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | int | None = None
+    user: str | None = None
+    tools: list[Tool] = []
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    strict_schema: bool | None = None
+    response_format: JsonSchema | Literal["json"] | None = None
+    reasoning: bool | Effort | int | None = None
+    think_tags: bool | None = None
+    cache: Literal[True, "5m", "1h"] | None = None
+    metadata: dict[str, str] | None = None
+    extra_body: dict[str, Any] | None = None
+    extra_headers: dict[str, str] | None = None
+
+    @classmethod
+    def of(cls, messages: Messages | ChatRequest, options: Mapping[str, Any]) -> ChatRequest:
+        """A request from whatever the caller gave; options win over the fields of a given request.
+
+        Raises ConfigurationError that names the position and the remedy.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        fields = {name: _NORMALISE[name](value) if name in _NORMALISE else value for name, value in given.items()}
+        if isinstance(messages, ChatRequest):
+            kept = {name: getattr(messages, name) for name in messages.model_fields_set}
+            fields = {**kept, **fields}
+            turns = messages.messages
+        else:
+            turns = conversation(messages)
+        if not turns:
+            raise ConfigurationError("messages: there are none; give a string, a Message or a list of them")
+        fields["messages"] = turns
+        try:
+            request = cls(**fields)
+        except ValidationError as error:
+            raise ConfigurationError(f"options: {_problems(error)}") from None
+        return request._checked()
+
+    def _checked(self) -> ChatRequest:
+        if self.tool_choice not in (None, "auto", "none", "required"):
+            names = [tool.name for tool in self.tools]
+            if self.tool_choice not in names:
+                raise ConfigurationError(
+                    f"tool_choice: {self.tool_choice!r} is none of 'auto', 'none', 'required' or the tools {names}"
+                )
+        if isinstance(self.reasoning, int) and not isinstance(self.reasoning, bool) and self.reasoning < 0:
+            raise ConfigurationError("reasoning: a budget is a number of tokens, 0 or more; False switches it off")
+        return self
+
+
+def _tools(value: Any) -> list[Tool]:
+    if isinstance(value, Mapping | str) or not isinstance(value, Sequence):
+        raise ConfigurationError("tools: give a list of tools, even for one")
+    return [tool if isinstance(tool, Tool) else Tool.of(tool) for tool in value]
+
+
+def _tool_choice(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        function = value.get("function")
+        value = function.get("name") if isinstance(function, Mapping) else value.get("name", value.get("type"))
+    return "required" if value == "any" else value
+
+
+def _response_format(value: Any) -> JsonSchema | Literal["json"] | None:
+    if isinstance(value, type) and issubclass(value, BaseModel):
+        return JsonSchema(name=value.__name__, schema_=model_schema(value))
+    if value in ("json", "json_object"):
+        return "json"
+    if isinstance(value, JsonSchema):
+        return value
+    if isinstance(value, Mapping):
+        kind = value.get("type")
+        if kind in ("json_object", "text"):
+            return "json" if kind == "json_object" else None
+        wrapped = value.get("json_schema") if kind == "json_schema" else None
+        if isinstance(wrapped, Mapping) and isinstance(wrapped.get("schema"), Mapping):
+            return JsonSchema(name=str(wrapped.get("name") or "answer"), schema_=inlined(wrapped["schema"]))
+        return JsonSchema(name=str(value.get("title") or "answer"), schema_=inlined(value))
+    raise ConfigurationError("response_format: give a pydantic class, a JSON Schema dict or 'json'")
+
+
+_NORMALISE = {
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+    "response_format": _response_format,
+    "stop": lambda value: [value] if isinstance(value, str) else list(value),
+    "cache": lambda value: value or None,
+    "logit_bias": lambda value: {str(token): bias for token, bias in value.items()},
+    "metadata": dict,
+    "extra_body": dict,
+    "extra_headers": lambda value: {name.lower(): text for name, text in value.items()},
+}
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:3])

@@ -1,0 +1,156 @@
+"""Requests, answers and steps as values, and JSON in both directions. Nothing here waits or sends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from pydantic_core import from_json, to_json
+
+from llm_connector.errors import ConfigurationError, ParseError, excerpt
+
+__all__ = [
+    "Call",
+    "Event",
+    "HttpRequest",
+    "HttpResponse",
+    "Json",
+    "Send",
+    "Sleep",
+    "Steps",
+    "Timeout",
+    "decode_json",
+    "encode_json",
+]
+
+Json: TypeAlias = Any
+"""Undecoded JSON; it stops at `parse_*`."""
+
+T = TypeVar("T")
+
+SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
+_BOM = b"\xef\xbb\xbf"
+
+
+def decode_json(content: bytes) -> Json:
+    """Decode a JSON text. A BOM, blank lines ahead of it and lone surrogates are tolerated; raises ValueError."""
+    try:
+        return from_json(content, cache_strings="keys")
+    except ValueError:
+        text = content.removeprefix(_BOM).decode("utf-8", "replace").strip()
+        return json.loads(text)
+
+
+def encode_json(body: Json) -> bytes:
+    """The body as UTF-8 JSON without spaces. Raises ConfigurationError for values that JSON cannot hold."""
+    try:
+        return to_json(body, inf_nan_mode="constants")
+    except UnicodeEncodeError:  # a lone surrogate: legal in JSON only as an escape
+        return json.dumps(body, separators=(",", ":")).encode()
+    except ValueError as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Limits in seconds; None switches one off.
+
+    `connect`: until the connection (and TLS) stands. `first_byte`: from there until the first byte of the answer's
+    body. `idle`: between two bytes after that; keep-alive bytes feed it. `total`: the whole call, retries and waits
+    included, checked at each block, so it may overshoot by one idle period.
+    """
+
+    connect: float | None = 10.0
+    first_byte: float | None = 300.0
+    idle: float | None = 120.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("connect", "first_byte", "idle", "total"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"timeout: {name} is {value!r}; give seconds above 0, or None for no limit")
+
+    @classmethod
+    def of(cls, value: Timeout | float | None) -> Timeout:
+        """A float sets `first_byte` and `idle`; None gives the defaults."""
+        if value is None:
+            return DEFAULT_TIMEOUT
+        return value if isinstance(value, Timeout) else cls(first_byte=value, idle=value)
+
+
+DEFAULT_TIMEOUT = Timeout()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request that has not been sent. Header names are lower-case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    def __repr__(self) -> str:
+        shown = {name: "[secret]" if name in SECRET_HEADERS else value for name, value in self.headers.items()}
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]} {shown} {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer. It has been read into `content`, unless a stream succeeded: then `source` is the open body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+    source: Any = field(default=None, compare=False, repr=False)
+
+    def json(self) -> Json:
+        """The decoded body. Raises ParseError when it is not JSON, with a hint when it is a web page."""
+        try:
+            return decode_json(self.content)
+        except ValueError as error:
+            kind = self.headers.get("content-type", "no content type")
+            page = self.content.lstrip()[:1] == b"<"
+            hint = "a web page: check base_url" if page else str(error)
+            message = f"HTTP {self.status} with a body that is not JSON ({kind}): {hint}"
+            raise ParseError(message, body=excerpt(self.content)) from None
+
+
+class Event(NamedTuple):
+    """One event of a stream: its name (`""` if it has none) and its data, undecoded."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Ask the driver to send; it replies with an `HttpResponse`, or throws a `TransportError` in.
+
+    `stream` leaves a 2xx body open in `HttpResponse.source`. Any other body is read, up to `max_bytes`.
+    """
+
+    request: HttpRequest
+    stream: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Ask the driver to wait."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Ask the driver for the value of a function; `blocking` ones leave the event loop, awaitables are awaited."""
+
+    function: Callable[[], Any]
+    blocking: bool = False
+
+
+Steps: TypeAlias = Generator[Send | Sleep | Call, Any, T]
+"""An operation: yields what it needs done, is sent the outcome, returns its result."""
