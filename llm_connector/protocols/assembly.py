@@ -1,0 +1,247 @@
+"""An answer under assembly, shared by all protocols: its parts in order, its calls, its end.
+
+A whole answer goes through the same door as a streamed one, which is why both come out equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from llm_connector.protocols.tool_calls import Slot, ToolCallSlots
+from llm_connector.protocols.tool_names import ToolNames
+from llm_connector.types import (
+    AnyPart,
+    ChatChunk,
+    ChatResponse,
+    Choice,
+    FinishReason,
+    Message,
+    Opaque,
+    Reasoning,
+    Text,
+    ToolCallDelta,
+    Usage,
+)
+
+__all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason"]
+
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "load": "stop",
+    "unload": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",
+    "refusal": "refusal",
+    "pause_turn": "pause",
+    "error": "error",
+    "network_error": "error",
+    "insufficient_system_resource": "error",
+}
+
+
+def finish_reason(raw: str | None, *, calls: bool, refused: bool) -> FinishReason | None:
+    """The unified reason. Finished calls make a plain stop a request to run them; no call, no such request."""
+    reason = _FINISH_REASONS.get(raw) if raw else None
+    if calls and reason == "stop":
+        return "tool_calls"
+    if not calls and reason == "tool_calls":
+        return "stop"
+    return "refusal" if refused and reason == "stop" else reason
+
+
+class TextBlock:
+    """Visible text in pieces."""
+
+    __slots__ = ("citations", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.citations: list[dict[str, Any]] = []
+
+    def part(self) -> Text | None:
+        """The finished part; None if it has no text."""
+        text = "".join(self.pieces)
+        return Text(text, citations=self.citations or None) if text else None
+
+
+class ReasoningBlock:
+    """Thinking in pieces, with what must go back with it."""
+
+    __slots__ = ("details", "encrypted", "field", "id", "pieces", "signature")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.field: str | None = None
+        self.signature: str | None = None
+        self.encrypted: str | None = None
+        self.id: str | None = None
+        self.details: list[dict[str, Any]] = []
+
+    def part(self) -> Reasoning | None:
+        """The finished part; None if it has neither text nor state."""
+        text = "".join(self.pieces)
+        if not (text or self.signature or self.encrypted or self.details or self.id):
+            return None
+        return Reasoning(
+            text,
+            signature=self.signature,
+            encrypted=self.encrypted,
+            id=self.id,
+            field=self.field,
+            details=self.details or None,
+        )
+
+
+Block = TextBlock | ReasoningBlock | Slot | Opaque
+
+
+class ChoiceAssembly:
+    """One of the answers. Blocks are ordered by their keys, whatever the order in which they came."""
+
+    __slots__ = ("_blocks", "calls", "index", "logprobs", "raw_reason", "refusal")
+
+    def __init__(self, index: int, tools: Collection[str] = ()) -> None:
+        self.index = index
+        self._blocks: dict[int, Block] = {}
+        self.calls = ToolCallSlots(tools)
+        self.raw_reason: str | None = None
+        self.refusal: list[str] = []
+        self.logprobs: dict[str, list[Any]] = {}
+
+    def text(self, key: int) -> TextBlock:
+        """The text block at `key`, made at first use."""
+        block = self._blocks.get(key)
+        if not isinstance(block, TextBlock):
+            block = self._blocks[key] = TextBlock()
+        return block
+
+    def reasoning(self, key: int) -> ReasoningBlock:
+        """The reasoning block at `key`, made at first use."""
+        block = self._blocks.get(key)
+        if not isinstance(block, ReasoningBlock):
+            block = self._blocks[key] = ReasoningBlock()
+        return block
+
+    def place(self, key: int, block: Slot | Opaque) -> None:
+        """Put a call or an opaque block among the parts. Calls that are not placed come last."""
+        self._blocks[key] = block
+
+    def blocks(self) -> list[Block]:
+        """The blocks in order."""
+        return [self._blocks[key] for key in sorted(self._blocks)]
+
+    def feed_call(self, piece: Mapping[str, Any], names: ToolNames, *, whole: bool = False) -> ToolCallDelta | None:
+        """Take one element of a `tool_calls` list; a `whole` one never continues another."""
+        if whole:
+            self.calls.open(piece.get("id"))
+            piece = {**piece, "index": None}
+        delta = self.calls.feed(piece)
+        if delta is not None and delta.name is not None:
+            delta.name = self.calls.slots[delta.index].name = names.original(delta.name)
+        return delta
+
+    def add_logprobs(self, logprobs: Any) -> None:
+        """Take the `{"content": […], "refusal": […]}` of one event."""
+        if isinstance(logprobs, dict):
+            for key, tokens in logprobs.items():
+                if isinstance(tokens, list):
+                    self.logprobs.setdefault(key, []).extend(tokens)
+
+    def finish(self) -> FinishReason | None:
+        """Why it ended."""
+        calls = any(slot.name for slot in self.calls.slots)
+        return finish_reason(self.raw_reason, calls=calls, refused=bool(self.refusal))
+
+    def choice(self, *, interrupted: bool) -> Choice:
+        """The answer so far."""
+        parts: list[AnyPart] = []
+        placed: set[int] = set()
+        for block in self.blocks():
+            if isinstance(block, Slot):
+                placed.add(block.index)
+                if block.name:
+                    parts.append(block.call(interrupted=interrupted and not block.complete()))
+            elif isinstance(block, Opaque):
+                parts.append(block)
+            elif (part := block.part()) is not None:
+                parts.append(part)
+        parts.extend(
+            slot.call(interrupted=interrupted and not slot.complete())
+            for slot in self.calls.slots
+            if slot.name and slot.index not in placed
+        )
+        return Choice(
+            index=self.index,
+            message=Message(role="assistant", parts=parts),
+            finish_reason=None if interrupted else self.finish(),
+            finish_reason_raw=self.raw_reason,
+            refusal="".join(self.refusal) or None,
+            logprobs=self.logprobs or None,
+        )
+
+
+class Assembly:
+    """All answers to one request, with what they share."""
+
+    __slots__ = ("_tools", "announced", "choices", "id", "model", "usage")
+
+    def __init__(self, tools: Collection[str] = ()) -> None:
+        self._tools = tools
+        self.choices: dict[int, ChoiceAssembly] = {0: ChoiceAssembly(0, tools)}
+        self.id: str | None = None
+        self.model: str | None = None
+        self.usage: Usage | None = None
+        self.announced: set[tuple[int, int]] = set()
+
+    def choice(self, index: int) -> ChoiceAssembly:
+        """The answer of that number, made at first use."""
+        found = self.choices.get(index)
+        if found is None:
+            found = self.choices[index] = ChoiceAssembly(index, self._tools)
+        return found
+
+    def head(self, answer_id: Any, model: Any) -> ChatChunk | None:
+        """A chunk with the id and the model, once each, when they are first known."""
+        new_id = answer_id if self.id is None and isinstance(answer_id, str) and answer_id else None
+        new_model = model if self.model is None and isinstance(model, str) and model else None
+        if new_id is None and new_model is None:
+            return None
+        self.id = self.id or new_id
+        self.model = self.model or new_model
+        return ChatChunk(id=new_id, model=new_model)
+
+    def announce(self, choice: ChoiceAssembly, slot: Slot) -> Iterator[ChatChunk]:
+        """The chunk of a finished call, unless it has been sent."""
+        key = (choice.index, slot.index)
+        if slot.name and key not in self.announced:
+            self.announced.add(key)
+            yield ChatChunk(tool_call=slot.call(), choice=choice.index)
+
+    def tail(self, response: ChatResponse) -> Iterator[ChatChunk]:
+        """The last chunks of a complete answer: calls not yet announced, finish reasons, usage."""
+        for choice in self.choices.values():
+            for slot in choice.calls.slots:
+                yield from self.announce(choice, slot)
+        for number, choice in self.choices.items():
+            reason = choice.finish()
+            if reason is not None:
+                yield ChatChunk(finish_reason=reason, choice=number)
+        if response.usage != Usage():
+            yield ChatChunk(usage=response.usage)
+
+    def respond(self, *, interrupted: bool = False, **fields: Any) -> ChatResponse:
+        """The response, with the protocol's other fields."""
+        choices = [self.choices[index].choice(interrupted=interrupted) for index in sorted(self.choices)]
+        return ChatResponse(choices=choices, id=self.id, model=self.model, usage=self.usage or Usage(), **fields)

@@ -1,0 +1,197 @@
+"""The seams between a wire format and the rest: `Protocol` and `ChunkParser`.
+
+A protocol is a frozen dataclass of pure methods; its fields are the ways in which real servers differ. It knows no
+provider, does no I/O and keeps no state. One `ChunkParser` is made per answer.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from llm_connector.errors import ParseError, StreamError, UnsupportedError, excerpt
+from llm_connector.framing import Framing
+from llm_connector.protocols.assembly import Assembly
+from llm_connector.protocols.failures import ErrorDetail, error_detail
+from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes
+from llm_connector.wire import Event, Json, decode_json
+
+__all__ = ["ChunkParser", "ErrorEvent", "Protocol"]
+
+
+class ErrorEvent(Exception):
+    """An error object where an answer was due; the operation turns it into the class it maps to."""
+
+    def __init__(self, body: Json) -> None:
+        super().__init__("the server reported an error inside its answer")
+        self.body = body
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A wire format. Methods named `render_*` make JSON bodies, `*_path` name endpoints, `parse_*` read answers.
+
+    Operations that a wire format lacks raise UnsupportedError.
+    """
+
+    framing: ClassVar[type[Framing]]
+    name: ClassVar[str]
+    default_path: ClassVar[str] = ""
+    """Path of a base URL that was given without any."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Headers that every request of this wire format carries, lower-case."""
+        return {}
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL, and that are cut off it."""
+        return ()
+
+    @abstractmethod
+    def chat_path(self, model: str, *, stream: bool) -> str:
+        """Path below the base URL, without a leading slash."""
+
+    @abstractmethod
+    def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of a chat request. What cannot be said as asked goes into `notes`."""
+
+    @abstractmethod
+    def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
+        """A parser of one answer to `request`."""
+
+    def parse_chat(self, body: Json, request: ChatRequest | None = None) -> ChatResponse:
+        """Read one whole answer. Raises ErrorEvent for an error object, ParseError for what cannot be read."""
+        parser = self.chunk_parser(request)
+        parser.read_whole(body)
+        return parser.response()
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What a decoded error body (or its text) says."""
+        return error_detail(body)
+
+    def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
+        """This protocol without the field that the server just refused, and what was learned; None if nothing was."""
+        return None
+
+    def models_path(self, cursor: str | None) -> str:
+        """Path of a page of the model list; `cursor` is what `parse_models` returned for the page before."""
+        raise self._unsupported("list models")
+
+    def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
+        """The models of one page, and the cursor of the next."""
+        raise self._unsupported("list models")
+
+    def embed_path(self, model: str) -> str:
+        """Path of the embeddings endpoint."""
+        raise self._unsupported("embed")
+
+    def render_embed(self, inputs: Sequence[str], model: str) -> dict[str, Any]:
+        """The body of an embeddings request."""
+        raise self._unsupported("embed")
+
+    def parse_embed(self, body: Json) -> Embeddings:
+        """Read the vectors, in the order of the inputs."""
+        raise self._unsupported("embed")
+
+    def rerank_path(self, model: str) -> str:
+        """Path of the rerank endpoint."""
+        raise self._unsupported("rerank")
+
+    def count_path(self, model: str) -> str:
+        """Path of the endpoint that counts the tokens of a prompt."""
+        raise self._unsupported("count tokens")
+
+    def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of a token count."""
+        raise self._unsupported("count tokens")
+
+    def parse_count(self, body: Json) -> int:
+        """Tokens of the prompt."""
+        raise self._unsupported("count tokens")
+
+    def _unsupported(self, action: str) -> UnsupportedError:
+        return UnsupportedError(f"the {self.name} wire format cannot {action}; use a provider that can")
+
+
+class ChunkParser:
+    """Reads one answer, whole or in events, into an `Assembly`.
+
+    `done` says that the end marker came and nothing more needs to be read.
+    """
+
+    def __init__(self, request: ChatRequest | None = None) -> None:
+        self.done = False
+        self.raw: dict[str, Any] = {}
+        self.assembly = Assembly({tool.name for tool in request.tools} if request is not None else ())
+
+    def feed(self, event: Event) -> Iterable[ChatChunk]:
+        """The chunks of one event: none, one or several.
+
+        Raises ErrorEvent for an error inside the stream, ParseError if the event is not what the protocol promises.
+        """
+        if event.name == "body":
+            return self.read_whole(self.decode(event.data))
+        body = self.decode(event.data)
+        if type(body) is not dict:
+            raise ErrorEvent(body)
+        if body.get("error"):
+            return self._fail(body)
+        self.raw.update(body)
+        return self.read(body)
+
+    def _fail(self, body: dict[str, Any]) -> Iterator[ChatChunk]:
+        """What the event brings besides its error, then the error."""
+        yield from self.read({key: value for key, value in body.items() if key != "error"})
+        raise ErrorEvent(body)
+
+    @abstractmethod
+    def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
+        """The chunks of one decoded event."""
+
+    @abstractmethod
+    def read_whole(self, body: Json) -> Iterable[ChatChunk]:
+        """The chunks of a whole answer."""
+
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether the answer has come to its end, by a finish reason or an end marker."""
+
+    @abstractmethod
+    def response(self, *, interrupted: bool = False) -> ChatResponse:
+        """The answer so far; `interrupted` marks calls whose end never came."""
+
+    def close(self) -> Iterator[ChatChunk]:
+        """The finished calls, the finish reasons and the usage. Raises StreamError if the end never came."""
+        yield from self.flush()
+        if not self.ended():
+            seen = "no event arrived" if not self.raw else "it ended before its finish marker"
+            error = StreamError(f"the stream was cut: {seen}")
+            error.partial = self.response(interrupted=True)
+            raise error
+        yield from self.assembly.tail(self.response())
+
+    def abort(self) -> ChatResponse:
+        """What had arrived of an answer that will not end."""
+        self.flush()
+        return self.response(interrupted=True)
+
+    def flush(self) -> Iterable[ChatChunk]:
+        """Chunks held back until the end of the stream."""
+        return ()
+
+    @staticmethod
+    def decode(data: bytes) -> Json:
+        """Decode an event. After a broken write the error sits on the last line of its data."""
+        try:
+            return decode_json(data)
+        except ValueError:
+            try:
+                return decode_json(data.rpartition(b"\n")[2])
+            except ValueError:
+                page = " (a web page: check base_url)" if data.lstrip()[:1] == b"<" else ""
+                message = f"an event of the stream is not JSON{page}: {excerpt(data, 200)!r}"
+                raise ParseError(message, body=excerpt(data)) from None

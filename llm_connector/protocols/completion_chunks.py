@@ -1,0 +1,305 @@
+"""Reads Chat Completions answers, whole and streamed, from OpenAI and everybody who imitates it.
+
+https://platform.openai.com/docs/api-reference/chat (checked 2026-11)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from llm_connector.errors import ParseError, excerpt
+from llm_connector.protocols.assembly import ChoiceAssembly
+from llm_connector.protocols.base import ChunkParser, ErrorEvent
+from llm_connector.protocols.thinking import ThinkSplitter
+from llm_connector.protocols.tool_names import ToolNames
+from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
+from llm_connector.wire import Event, Json
+
+__all__ = ["CompletionParser", "completion_usage"]
+
+# The wire has no order between these; calls come after both.
+_REASONING, _TEXT = 0, 1
+
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
+_NOT_EXTRA = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "citations", "provider", "x_groq"}
+)
+
+
+def completion_usage(usage: Mapping[str, Any]) -> Usage:
+    """Token counts under any of the names that servers of this format use; details may be null at every level."""
+    prompt_details = usage.get("prompt_tokens_details") or {}
+    completion_details = usage.get("completion_tokens_details") or {}
+    counts = {
+        "input_tokens": _count(usage, "prompt_tokens", "input_tokens"),
+        "output_tokens": _count(usage, "completion_tokens", "output_tokens"),
+        "total_tokens": _count(usage, "total_tokens"),
+        "cached_tokens": _count(prompt_details, "cached_tokens"),
+        "cache_write_tokens": _count(prompt_details, "cache_write_tokens", "cache_creation_tokens"),
+        "reasoning_tokens": _count(completion_details, "reasoning_tokens"),
+    }
+    if counts["cached_tokens"] is None:
+        counts["cached_tokens"] = _count(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+    if counts["reasoning_tokens"] is None:
+        counts["reasoning_tokens"] = _count(usage, "reasoning_tokens")
+    if counts["total_tokens"] is None and None not in (counts["input_tokens"], counts["output_tokens"]):
+        counts["total_tokens"] = (counts["input_tokens"] or 0) + (counts["output_tokens"] or 0)
+    return Usage(**counts, details=dict(usage))
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return int(value)
+    return None
+
+
+class CompletionParser(ChunkParser):
+    """One Chat Completions answer. `split` takes think tags out of the text."""
+
+    def __init__(self, request: ChatRequest | None = None, *, split: bool = False) -> None:
+        super().__init__(request)
+        self._names = ToolNames(request)
+        self._split = split
+        self._splitters: dict[int, ThinkSplitter] = {}
+        self._usage: dict[str, Any] | None = None
+        self._citations: list[dict[str, Any]] = []
+        self._audio: dict[str, Any] = {}
+        self._headed = False
+        self._whole = False
+        # One server counts the index of a single choice up with each event: it matters where several were asked for.
+        self._several = request is None or (request.n or 1) > 1
+
+    def feed(self, event: Event) -> Iterable[ChatChunk]:
+        """The chunks of one event; `[DONE]` ends the stream."""
+        if event.data == b"[DONE]":
+            self.done = True
+            return ()
+        return super().feed(event)
+
+    def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
+        """The chunks of one decoded event: several when it carries several deltas."""
+        chunks: list[ChatChunk] = []
+        if not self._headed:
+            head = self.assembly.head(body.get("id"), body.get("model"))
+            if head is not None:
+                chunks.append(head)
+            self._headed = self.assembly.id is not None and self.assembly.model is not None
+        usage = body.get("usage")
+        if usage:
+            self._usage = usage
+        choices = body.get("choices")
+        if choices:
+            several = self._several or len(choices) > 1
+            for choice in choices:
+                self._read_choice(choice, (choice.get("index") or 0) if several else 0, chunks)
+        elif "x_groq" in body and not usage:
+            self._usage = (body["x_groq"] or {}).get("usage") or self._usage
+        return chunks
+
+    def read_whole(self, body: Json) -> Iterable[ChatChunk]:
+        """The chunks of a whole answer. Raises ErrorEvent if it is an error, ParseError if it has no choice."""
+        if isinstance(body, list) and len(body) == 1:
+            body = body[0]
+        if not isinstance(body, dict) or body.get("error"):
+            raise ErrorEvent(body)
+        nested = body.get("provider")
+        if not body.get("choices") and isinstance(nested, dict) and nested.get("choices"):
+            body = nested  # OpenRouter, rarely: the answer sits under the provider's name
+        choices = body.get("choices")
+        if not isinstance(choices, list) or not choices:
+            if any(key in body for key in ("message", "detail", "code", "msg", "Response")):
+                raise ErrorEvent(body)
+            raise ParseError(f"the answer has no choices; it has the keys {sorted(body)}", body=excerpt(str(body)))
+        self.raw.update(body)
+        chunks: list[ChatChunk] = []
+        if (head := self.assembly.head(body.get("id"), body.get("model"))) is not None:
+            chunks.append(head)
+        self._usage = body.get("usage") or (body.get("x_groq") or {}).get("usage")
+        for number, choice in enumerate(choices):
+            self._read_choice(choice, number, chunks, whole=True)
+        self.done = self._whole = True
+        return chunks
+
+    def _read_choice(
+        self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False
+    ) -> None:
+        assembly = self.assembly.choices.get(number) or self.assembly.choice(number)
+        first, second = ("message", "delta") if whole else ("delta", "message")
+        delta = choice.get(first)
+        if delta is None:
+            delta = choice.get(second)
+        if delta:
+            self._read_delta(delta, assembly, chunks, whole=whole)
+        if choice.get("logprobs"):
+            assembly.add_logprobs(choice["logprobs"])
+        if choice.get("usage"):
+            self._usage = choice["usage"]
+        reason = choice.get("finish_reason")
+        if reason and reason != "null":
+            assembly.raw_reason = str(reason)
+
+    def _read_delta(
+        self, delta: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
+    ) -> None:
+        content = delta.get("content")
+        if len(delta) > 1 or content is None:
+            reasoning = self._reasoning(delta, assembly)
+            if reasoning:
+                chunks.append(ChatChunk(reasoning=reasoning, choice=assembly.index))
+                if content == reasoning and not whole:
+                    content = None  # an aggregator that sends the thought under both names
+        if content:
+            if type(content) is not str:
+                self._read_parts(content, assembly, chunks)
+            elif self._split:
+                self._split_text(content, assembly, chunks)
+            else:
+                assembly.text(_TEXT).pieces.append(content)
+                chunks.append(ChatChunk(content, choice=assembly.index))
+        if len(delta) > 1 or not content:
+            self._read_rest(delta, assembly, chunks, whole=whole)
+
+    def _read_rest(
+        self, delta: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
+    ) -> None:
+        for piece in delta.get("tool_calls") or ():
+            self._feed_call(piece, assembly, chunks, whole=whole)
+        legacy = delta.get("function_call")
+        if legacy:
+            self._feed_call({"function": legacy, "index": 0}, assembly, chunks, whole=whole)
+        if delta.get("refusal"):
+            assembly.refusal.append(delta["refusal"])
+        for annotation in delta.get("annotations") or ():
+            self._citations.append(annotation.get("url_citation") or annotation)
+        if delta.get("audio"):
+            self._read_audio(delta["audio"], assembly, chunks)
+
+    def _feed_call(
+        self, piece: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
+    ) -> None:
+        delta = assembly.feed_call(piece, self._names, whole=whole)
+        if delta is not None:
+            chunks.append(ChatChunk(tool_call_delta=delta, choice=assembly.index))
+
+    def _reasoning(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
+        """The new thinking of a delta, from one source only: the one the answer began with."""
+        details = delta.get("reasoning_details")
+        text, field = "", None
+        for name in _REASONING_FIELDS:
+            value = delta.get(name)
+            if value and isinstance(value, str):
+                text, field = value, name
+                break
+        if not text and not details:
+            return ""
+        block = assembly.reasoning(_REASONING)
+        if details:
+            block.details = merged_details(block.details, details)
+            if not text and block.field in (None, "reasoning_details"):
+                field = "reasoning_details"
+                text = "".join(entry.get("text") or entry.get("summary") or "" for entry in details)
+        if block.field is None and text:
+            block.field = field
+        if field != block.field and block.field is not None:
+            own = delta.get(block.field)
+            text = own if isinstance(own, str) and own else text
+        if text:
+            block.pieces.append(text)
+        return text
+
+    def _read_parts(self, content: Any, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        """Content as a list of thinking and text parts, as Mistral sends it."""
+        for part in content if isinstance(content, list) else ():
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind == "thinking":
+                inner = part.get("thinking")
+                spans = inner if isinstance(inner, list) else [{"text": inner}]
+                text = "".join(str(span.get("text") or "") for span in spans)
+                if text:
+                    block = assembly.reasoning(_REASONING)
+                    block.field = "content"
+                    block.pieces.append(text)
+                    chunks.append(ChatChunk(reasoning=text, choice=assembly.index))
+            elif kind in ("text", "output_text") and part.get("text"):
+                assembly.text(_TEXT).pieces.append(part["text"])
+                chunks.append(ChatChunk(part["text"], choice=assembly.index))
+
+    def _split_text(self, text: str, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        splitter = self._splitters.setdefault(assembly.index, ThinkSplitter())
+        self._take_spans(splitter.feed(text), assembly, chunks)
+
+    def _take_spans(self, spans: Iterable[tuple[str, str]], assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        for kind, span in spans:
+            if kind == "text":
+                assembly.text(_TEXT).pieces.append(span)
+                chunks.append(ChatChunk(span, choice=assembly.index))
+                continue
+            block = assembly.reasoning(_REASONING)
+            if block.field not in (None, "content"):
+                continue  # the same thought came in a field of its own
+            block.field = "content"
+            block.pieces.append(span)
+            chunks.append(ChatChunk(reasoning=span, choice=assembly.index))
+
+    def _read_audio(self, audio: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        """Spoken answers: the transcript is the text, the sound stays in `extra["audio"]`."""
+        for key, value in audio.items():
+            known = self._audio.get(key)
+            self._audio[key] = known + value if isinstance(known, str) and key in ("data", "transcript") else value
+        if audio.get("transcript"):
+            assembly.text(_TEXT).pieces.append(audio["transcript"])
+            chunks.append(ChatChunk(audio["transcript"], choice=assembly.index))
+
+    def flush(self) -> Iterable[ChatChunk]:
+        """Text held back because it may have been the beginning of a tag."""
+        chunks: list[ChatChunk] = []
+        for index, splitter in self._splitters.items():
+            self._take_spans(splitter.close(), self.assembly.choice(index), chunks)
+        return chunks
+
+    def ended(self) -> bool:
+        """A finish reason for every choice, or `[DONE]`."""
+        return self.done or all(choice.raw_reason for choice in self.assembly.choices.values())
+
+    def response(self, *, interrupted: bool = False) -> ChatResponse:
+        """The answer so far."""
+        if self._whole:
+            self.flush()
+        if self._usage is not None:
+            self.assembly.usage = completion_usage(self._usage)
+        raw = self.raw if self._whole else {key: value for key, value in self.raw.items() if key != "choices"}
+        created = self.raw.get("created")
+        extra = {key: value for key, value in self.raw.items() if key not in _NOT_EXTRA and value is not None}
+        if isinstance(self.raw.get("provider"), str):
+            extra["provider"] = self.raw["provider"]
+        if self._audio:
+            extra["audio"] = self._audio
+        top = [{"url": item} if isinstance(item, str) else item for item in self.raw.get("citations") or ()]
+        return self.assembly.respond(
+            interrupted=interrupted,
+            created=int(created) if isinstance(created, int | float) and created else None,
+            citations=[*self._citations, *top],
+            extra=extra,
+            raw=raw,
+        )
+
+
+def merged_details(known: list[dict[str, Any]], more: Iterable[Any]) -> list[dict[str, Any]]:
+    """`reasoning_details` in order, with the fragments of one entry joined, as a whole answer would hold them."""
+    merged = list(known)
+    for entry in more:
+        if not isinstance(entry, dict):
+            continue
+        last = merged[-1] if merged else None
+        if last is None or any(last.get(key) != entry.get(key) for key in ("type", "index")):
+            merged.append(dict(entry))
+            continue
+        joined = dict(last)
+        for key, value in entry.items():
+            grows = key in ("text", "summary", "data") and isinstance(value, str) and isinstance(joined.get(key), str)
+            joined[key] = joined[key] + value if grows else (value if value is not None else joined.get(key))
+        merged[-1] = joined
+    return merged

@@ -1,0 +1,177 @@
+"""The slot rule: streamed pieces of tool calls become calls, whatever a server leaves out, repeats or reorders.
+
+Servers disagree on `index`, `id`, names and arguments; each branch here names the deviation it is for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from llm_connector.types import ToolCall, ToolCallDelta, parsed_arguments
+from llm_connector.wire import decode_json
+
+__all__ = ["Slot", "ToolCallSlots", "made_up_id"]
+
+_LATCH_LENGTH = 3  # shorter buffers are extended by chance: "a" then "ab" may honestly mean "aab"
+
+
+def made_up_id() -> str:
+    """An id for a call that came without one; alphanumeric, since some servers refuse more when it goes back."""
+    return f"call_{os.urandom(8).hex()}"
+
+
+class Slot:
+    """One call under assembly. Name and id are set once, arguments are appended and joined once."""
+
+    __slots__ = ("cumulative", "extra", "id", "index", "length", "merged", "name", "pieces", "wire_id")
+
+    def __init__(self, index: int, wire_id: str | None) -> None:
+        self.index = index
+        self.wire_id = wire_id
+        self.id = wire_id or made_up_id()
+        self.name = ""
+        self.pieces: list[str] = []
+        self.length = 0
+        self.cumulative = False
+        self.merged: dict[str, Any] | None = None
+        self.extra: dict[str, Any] | None = None
+
+    @property
+    def arguments(self) -> str:
+        """The JSON text so far."""
+        if self.merged is not None:
+            return json.dumps(self.merged, ensure_ascii=False)
+        if len(self.pieces) > 1:
+            self.pieces = ["".join(self.pieces)]
+        return self.pieces[0] if self.pieces else ""
+
+    def complete(self) -> bool:
+        """Whether the arguments are one whole JSON object."""
+        if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
+            return self.merged is not None
+        try:
+            return isinstance(decode_json(self.arguments.encode("utf-8", "surrogatepass")), dict)
+        except ValueError:
+            return False
+
+    def append(self, piece: str) -> str:
+        """Take one more piece of JSON text and return what is new in it."""
+        if self.cumulative:
+            return self._replace(piece)
+        if self.length > _LATCH_LENGTH and piece[:1] == "{" and self.pieces[0][:1] == "{":
+            known = self.arguments
+            if len(piece) > len(known) and piece.startswith(known):
+                self.cumulative = True
+                return self._replace(piece)
+            if piece == known and self.complete():  # the whole call sent once more at the end
+                return ""
+        self.pieces.append(piece)
+        self.length += len(piece)
+        return piece
+
+    def merge(self, arguments: Mapping[str, Any]) -> str:
+        """Take arguments that came as an object, whole or key by key; return the JSON text if it is the first."""
+        if self.merged is None:
+            self.merged = dict(arguments)
+            return json.dumps(self.merged, ensure_ascii=False)
+        for key, value in arguments.items():
+            known = self.merged.get(key)
+            joined = isinstance(known, str) and isinstance(value, str) and not value.startswith(known)
+            self.merged[key] = f"{known}{value}" if joined else value
+        return ""
+
+    def call(self, *, interrupted: bool = False, name: str | None = None) -> ToolCall:
+        """The finished call; `interrupted` marks one whose end never came."""
+        raw = self.arguments
+        arguments, error = (self.merged, None) if self.merged is not None else parsed_arguments(raw)
+        if interrupted:
+            error = "the stream ended before the call was complete"
+        return ToolCall(
+            id=self.id, name=name or self.name, arguments=arguments, arguments_raw=raw, error=error, extra=self.extra
+        )
+
+    def _replace(self, piece: str) -> str:
+        known = self.arguments
+        if not piece.startswith(known):
+            piece = known + piece
+        self.pieces, self.length = [piece], len(piece)
+        return piece[len(known) :]
+
+
+class ToolCallSlots:
+    """The calls of one answer, in the order in which they began."""
+
+    __slots__ = ("_by_id", "_by_index", "_last", "_tools", "slots")
+
+    def __init__(self, tools: Collection[str] = ()) -> None:
+        self._tools = tools
+        self.slots: list[Slot] = []
+        self._by_id: dict[str, Slot] = {}
+        self._by_index: dict[int, Slot] = {}
+        self._last: Slot | None = None
+
+    def open(self, call_id: str | None = None, index: int | None = None) -> Slot:
+        """A new slot."""
+        slot = Slot(len(self.slots), call_id or None)
+        self.slots.append(slot)
+        if call_id:
+            self._by_id[call_id] = slot
+        if index is not None:
+            self._by_index[index] = slot
+        self._last = slot
+        return slot
+
+    def feed(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
+        """Take one element of a `tool_calls` list; None when it adds nothing."""
+        function = piece.get("function") or piece.get("custom") or {}
+        name = function.get("name") or None
+        arguments = function.get("arguments", function.get("input"))
+        call_id = piece.get("id") or None  # an empty string equals absent
+        index = piece.get("index")
+        slot = self._find(call_id, index if isinstance(index, int) else None, name, arguments)
+        opened = not slot.name
+        if name and opened:
+            slot.name = name
+        elif name and not slot.pieces and slot.name not in self._tools and slot.name + name in self._tools:
+            slot.name += name  # a name cut in two
+        if call_id and not slot.wire_id:
+            self._identify(slot, call_id)
+        if len(piece) > 2:
+            self._keep_extra(slot, piece)
+        if isinstance(arguments, str):
+            added = slot.append(arguments) if (arguments and arguments != "null") or slot.pieces else ""
+        else:
+            added = slot.merge(arguments) if isinstance(arguments, Mapping) else ""
+        if opened and name:
+            return ToolCallDelta(slot.index, slot.id, slot.name, added)
+        return ToolCallDelta(slot.index, None, None, added) if added else None
+
+    def _find(self, call_id: str | None, index: int | None, name: str | None, arguments: Any) -> Slot:
+        if call_id:
+            known = self._by_id.get(call_id)
+            if known is not None:
+                return known
+            unnamed = self._by_index.get(index) if index is not None else None
+            if unnamed is not None and unnamed.wire_id is None and not unnamed.complete():
+                return unnamed  # the id follows the first piece
+            return self.open(call_id, index)
+        slot = self._by_index.get(index) if index is not None else self._last
+        if slot is None:
+            return self.open(None, index)
+        if name and slot.name and slot.complete() and arguments != slot.arguments:
+            return self.open(None, index)  # ids and indices are missing: a name after a whole object begins a call
+        return slot
+
+    def _identify(self, slot: Slot, call_id: str) -> None:
+        slot.wire_id = call_id
+        if not slot.name or not slot.pieces:
+            slot.id = call_id
+        self._by_id[call_id] = slot
+
+    def _keep_extra(self, slot: Slot, piece: Mapping[str, Any]) -> None:
+        for key, value in piece.items():
+            if key not in ("id", "index", "type", "function", "custom") and value is not None:
+                slot.extra = {**(slot.extra or {}), key: value}

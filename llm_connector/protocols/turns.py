@@ -1,0 +1,76 @@
+"""What every wire format needs to know about a conversation before it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llm_connector.errors import ConfigurationError
+from llm_connector.types import AnyPart, Message, Notes, Opaque, Reasoning, ToolCall, ToolResult
+
+__all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in"]
+
+
+def stand_in(part: AnyPart, reason: str, notes: Notes) -> str:
+    """A visible text in place of a part that cannot be sent, reported in `notes`."""
+    name = getattr(part, "name", None) or getattr(part, "url", None) or getattr(part, "media_type", None) or ""
+    notes.add("converted", part.type, f"replaced by a text that names it: {reason}")
+    return f"[{part.type}{' ' + name if name else ''}: not shown, {reason}]"
+
+
+def check_tool_turns(messages: Sequence[Message]) -> None:
+    """Every call must be answered before the conversation goes on.
+
+    Servers refuse it otherwise, with errors that name no message. Raises ConfigurationError with the position and ids.
+    """
+    open_calls: dict[str, str] = {}
+    position = 0
+    for number, message in enumerate(messages):
+        if message.role == "tool" or any(type(part) is ToolResult for part in message.parts):
+            for part in message.parts:
+                if isinstance(part, ToolResult):
+                    open_calls.pop(part.call_id, None)
+        if message.role == "tool":
+            continue
+        if open_calls:
+            missing = ", ".join(f"{name} ({call_id})" for call_id, name in open_calls.items())
+            raise ConfigurationError(
+                f"messages[{position}]: these tool calls have no result: {missing}; "
+                f"add a tool_result for each before messages[{number}]"
+            )
+        if message.role == "assistant":
+            position = number
+            open_calls = {part.id: part.name for part in message.parts if isinstance(part, ToolCall)}
+
+
+def own_parts(messages: Sequence[Message], provider: str, notes: Notes) -> list[Message]:
+    """The conversation without the state that belongs to other providers: thoughts, signatures and opaque blocks.
+
+    A foreign signature is refused by the server, for as long as it stays in the history.
+    """
+
+    def keep(part: AnyPart) -> AnyPart | None:
+        origin = getattr(part, "provider", None)
+        if origin in (None, provider):
+            return part
+        if isinstance(part, ToolCall):
+            return part.model_copy(update={"extra": None, "provider": None}) if part.extra else part
+        notes.add("dropped", part.type, f"it belongs to {origin} and means nothing to {provider}")
+        return None
+
+    return map_parts(messages, keep, (Reasoning, Opaque, ToolCall))
+
+
+def map_parts(
+    messages: Sequence[Message], change: Callable[[AnyPart], AnyPart | None], kinds: tuple[type, ...]
+) -> list[Message]:
+    """The messages with `change` applied to parts of `kinds`; None removes one. Unchanged messages are shared."""
+    changed: list[Message] = []
+    for message in messages:
+        parts = message.parts
+        if any(isinstance(part, kinds) for part in parts):
+            mapped = [change(part) if isinstance(part, kinds) else part for part in parts]
+            if any(new is not old for new, old in zip(mapped, parts, strict=True)):
+                kept = [part for part in mapped if part is not None]
+                message = message.model_copy(update={"parts": kept})
+        changed.append(message)
+    return changed
