@@ -1,0 +1,227 @@
+"""Streams as callers hold them: iterate, then read `response`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from llm_connector.errors import ConfigurationError, LlmConnectorError, TransportError
+from llm_connector.operations import ChatDecoder, OpenStream, RenderedChat
+from llm_connector.transport import AsyncBody, AsyncTransport, SyncBody, SyncTransport
+from llm_connector.types import Adaptation, ChatChunk, ChatResponse
+from llm_connector.wire import Steps, Timeout
+
+__all__ = ["AsyncChatStream", "ChatStream", "StreamStatus"]
+
+StreamStatus: TypeAlias = Literal["open", "complete", "interrupted", "error", "cancelled"]
+
+
+class _Stream:
+    """What both streams know of their answer."""
+
+    def __init__(self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout) -> None:
+        self._rendered = rendered
+        self._steps = steps
+        self._timeout = timeout
+        self._decoder: ChatDecoder | None = None
+        self._response: ChatResponse | None = None
+        self._status: StreamStatus = "open"
+
+    @property
+    def status(self) -> StreamStatus:
+        """`open` until the end; then how it ended: `interrupted` by the network, by an `error` of the server, or
+        `cancelled` by the caller."""
+        return self._status
+
+    @property
+    def adaptations(self) -> list[Adaptation]:
+        """What was not sent as it was asked for; known before anything is sent."""
+        return list(self._rendered.adaptations)
+
+    @property
+    def response(self) -> ChatResponse:
+        """The whole answer, of the type that `chat()` returns. Raises ConfigurationError before the end."""
+        if self._response is None:
+            raise ConfigurationError(
+                f"the stream is {self._status}, so there is no whole answer; iterate to its end, or read .partial",
+                provider=self._rendered.endpoint.spec.name,
+            )
+        return self._response
+
+    @property
+    def partial(self) -> ChatResponse:
+        """What has arrived so far; always readable."""
+        if self._response is not None:
+            return self._response
+        if self._decoder is None:
+            return ChatDecoder.empty(self._rendered)
+        return self._decoder.partial()
+
+    def _ended(self, error: BaseException) -> None:
+        if isinstance(error, GeneratorExit):
+            self._status = "cancelled"
+        elif isinstance(error, TransportError) or (
+            isinstance(error, LlmConnectorError) and not hasattr(error, "status")
+        ):
+            self._status = "interrupted"
+        else:
+            self._status = "error" if isinstance(error, LlmConnectorError) else "cancelled"
+
+
+class ChatStream(_Stream):
+    """A streamed answer: an iterator of chunks and a context manager.
+
+    Nothing is sent before the first step or `with`. The end, an exception, `close()` or leaving the block release the
+    connection.
+    """
+
+    def __init__(
+        self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout, transport: SyncTransport
+    ) -> None:
+        super().__init__(rendered, steps, timeout)
+        self._transport = transport
+        self._body: SyncBody | None = None
+        self._chunks: Generator[ChatChunk, None, None] = self._read()
+
+    def __iter__(self) -> Iterator[ChatChunk]:
+        return self._chunks
+
+    def __next__(self) -> ChatChunk:
+        return next(self._chunks)
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException as error:
+            self._ended(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the connection; a stream that had not ended is `cancelled`."""
+        if self._status == "open":
+            self._status = "cancelled"
+        self._chunks.close()
+        self._steps.close()
+        if self._body is not None:
+            self._body.close()
+
+    def _open(self) -> ChatDecoder:
+        if self._decoder is None:
+            opened = self._transport.run(self._steps, self._timeout)
+            self._body, self._decoder = opened.source, opened.decoder
+        return self._decoder
+
+    def _read(self) -> Generator[ChatChunk, None, None]:
+        try:
+            decoder = self._open()
+            assert self._body is not None  # set by _open
+            cut: TransportError | None = None
+            try:
+                for block in self._body.blocks():
+                    yield from decoder.feed(block)
+                    if decoder.done:
+                        break
+            except TransportError as error:
+                if hasattr(error, "partial"):
+                    raise
+                cut = error
+            yield from decoder.close(cut)
+            self._response = decoder.response()
+            self._status = "complete"
+            if cut is None:
+                self._body.drain()
+        except BaseException as error:
+            if self._status == "open":
+                self._ended(error)
+            raise
+        finally:
+            if self._body is not None:
+                self._body.close()
+
+
+class AsyncChatStream(_Stream):
+    """A streamed answer: an asynchronous iterator of chunks and an asynchronous context manager.
+
+    Nothing is sent before the first step or `async with`. The end, an exception, cancellation, `close()` or leaving the
+    block release the connection.
+    """
+
+    def __init__(
+        self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout, transport: AsyncTransport
+    ) -> None:
+        super().__init__(rendered, steps, timeout)
+        self._transport = transport
+        self._body: AsyncBody | None = None
+        self._chunks: AsyncGenerator[ChatChunk, None] = self._read()
+
+    def __aiter__(self) -> AsyncIterator[ChatChunk]:
+        return self._chunks
+
+    async def __anext__(self) -> ChatChunk:
+        return await anext(self._chunks)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException as error:
+            self._ended(error)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Release the connection; a stream that had not ended is `cancelled`."""
+        if self._status == "open":
+            self._status = "cancelled"
+        await self._chunks.aclose()
+        self._steps.close()
+        if self._body is not None:
+            await self._body.close()
+
+    aclose = close
+
+    async def _open(self) -> ChatDecoder:
+        if self._decoder is None:
+            opened = await self._transport.run(self._steps, self._timeout)
+            self._body, self._decoder = opened.source, opened.decoder
+        return self._decoder
+
+    async def _read(self) -> AsyncGenerator[ChatChunk, None]:
+        try:
+            decoder = await self._open()
+            assert self._body is not None  # set by _open
+            cut: TransportError | None = None
+            try:
+                async for block in self._body.blocks():
+                    for chunk in decoder.feed(block):
+                        yield chunk
+                    if decoder.done:
+                        break
+            except TransportError as error:
+                if hasattr(error, "partial"):
+                    raise
+                cut = error
+            for chunk in decoder.close(cut):
+                yield chunk
+            self._response = decoder.response()
+            self._status = "complete"
+            if cut is None:
+                await self._body.drain()
+        except BaseException as error:
+            if self._status == "open":
+                self._ended(error)
+            raise
+        finally:
+            if self._body is not None:
+                await self._body.close()

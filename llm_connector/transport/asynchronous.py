@@ -1,0 +1,228 @@
+"""The driver for coroutines: the same steps, awaited."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import weakref
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llm_connector.errors import LlmConnectorError
+from llm_connector.transport.pools import ASYNC_POOLS, Pool, pool_key
+from llm_connector.transport.settings import (
+    DRAIN_SECONDS,
+    NO_LIMIT,
+    Deadline,
+    TransportSettings,
+    body_error,
+    closed_error,
+    failure,
+    header_dict,
+    http_request,
+)
+from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+
+if TYPE_CHECKING:
+    import httpx
+
+    from llm_connector.transport.phases import AsyncPhasedStream
+
+__all__ = ["AsyncBody", "AsyncTransport"]
+
+T = TypeVar("T")
+
+
+class AsyncTransport:
+    """Performs steps with httpx. One per client; each running loop has pools of its own."""
+
+    __slots__ = ("__weakref__", "_closed", "_loops", "settings")
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self.settings = settings
+        self._loops: weakref.WeakKeyDictionary[Any, dict[str, Pool[httpx.AsyncHTTPTransport]]] | None = None
+        self._closed = False
+
+    async def run(self, steps: Steps[T], timeout: Timeout) -> T:
+        """Perform each step and feed the outcome back until the operation returns."""
+        deadline = Deadline(timeout)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = await self._perform(step, timeout, deadline)
+                except LlmConnectorError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            steps.close()
+
+    async def close(self) -> None:
+        """Give back this client's share of the running loop's pools; the last one closes the connections."""
+        self._closed = True
+        loops, self._loops = self._loops, None
+        loop = _running_loop()
+        for transport in ASYNC_POOLS.of(loop).give_back(self, (loops or {}).get(loop, {})):
+            await transport.aclose()
+
+    async def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
+        if isinstance(step, Send):
+            return await self._send(step.request, timeout, deadline, stream=step.stream)
+        import anyio
+
+        if isinstance(step, Sleep):
+            deadline.check(ahead=step.seconds)
+            await anyio.sleep(step.seconds)
+            return None
+        if step.blocking:
+            return await anyio.to_thread.run_sync(step.function)
+        value = step.function()
+        return await value if inspect.isawaitable(value) else value
+
+    async def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
+        import httpx
+
+        deadline.check()
+        outgoing = http_request(request, timeout, deadline, stream=stream)
+        try:
+            response = await self._exchange(outgoing, request.url)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise failure(error, request, timeout, begun=False) from error
+        body = AsyncBody(response, outgoing, request, timeout, deadline)
+        headers = header_dict(response.headers)
+        if stream and 200 <= response.status_code < 300:
+            return HttpResponse(response.status_code, headers, source=body)
+        return HttpResponse(response.status_code, headers, await body.read(self.settings.max_body_bytes))
+
+    async def _exchange(self, outgoing: httpx.Request, url: str) -> httpx.Response:
+        if self._closed:
+            raise closed_error()
+        client = self.settings.http_client
+        if client is not None:
+            response: httpx.Response = await client.send(outgoing, stream=True, follow_redirects=False)
+            return response
+        return await self._transport(url).handle_async_request(outgoing)
+
+    def _transport(self, url: str) -> httpx.AsyncHTTPTransport:
+        if self._loops is None:
+            self._loops = weakref.WeakKeyDictionary()
+        loop = _running_loop()
+        pools = self._loops.get(loop)
+        if pools is None:
+            pools = self._loops[loop] = {}
+        origin = url[: url.find("/", 8)]
+        pool = pools.get(origin)
+        if pool is None:
+            key = pool_key(url, self.settings.proxy, self.settings.provider)
+            pool = pools[origin] = ASYNC_POOLS.of(loop).share(key, self)
+        return pool.transport
+
+
+class AsyncBody:
+    """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
+
+    __slots__ = ("_blocks", "_deadline", "_outgoing", "_request", "_response", "_timeout")
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        outgoing: httpx.Request,
+        request: HttpRequest,
+        timeout: Timeout,
+        deadline: Deadline,
+    ) -> None:
+        self._response = response
+        self._outgoing = outgoing
+        self._request = request
+        self._timeout = timeout
+        self._deadline = deadline
+        self._blocks: AsyncIterator[bytes] | None = None
+        if not isinstance(response.extensions.get("network_stream"), phased_stream()):
+            idle = NO_LIMIT if timeout.idle is None else timeout.idle
+            outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
+        import httpx
+
+        begun = False
+        deadline = self._deadline
+        try:
+            async for block in self._raw():
+                if not begun:
+                    begun = True
+                    self._set_limit(deadline.left(self._timeout.idle))
+                deadline.check()
+                yield block
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise failure(error, self._request, self._timeout, begun=begun) from error
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
+        blocks: list[bytes] = []
+        size = 0
+        try:
+            async for block in self.blocks():
+                blocks.append(block)
+                size += len(block)
+                if size > limit:
+                    raise body_error(limit)
+        finally:
+            await self.close()
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    async def drain(self) -> None:
+        """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
+        if self._set_limit(DRAIN_SECONDS):
+            with contextlib.suppress(Exception):
+                for _ in range(8):
+                    await anext(self._raw())
+
+    async def close(self) -> None:
+        """Release the connection, also when the task is being cancelled."""
+        import anyio
+
+        with anyio.CancelScope(shield=True):
+            await self._response.aclose()
+
+    def _raw(self) -> AsyncIterator[bytes]:
+        if self._blocks is None:
+            if "content-encoding" in self._response.headers:
+                self._blocks = self._response.aiter_bytes()
+            else:
+                stream: Any = self._response.stream
+                self._blocks = aiter(stream)
+        return self._blocks
+
+    def _set_limit(self, seconds: float) -> bool:
+        stream = self._response.extensions.get("network_stream")
+        if isinstance(stream, phased_stream()):
+            stream.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
+            return True
+        return False
+
+
+def phased_stream() -> type[AsyncPhasedStream]:
+    """The class of our connections; it needs httpcore, which loads at the first request."""
+    from llm_connector.transport.phases import AsyncPhasedStream
+
+    return AsyncPhasedStream
+
+
+def _running_loop() -> Any:
+    """What a pool belongs to: the running asyncio loop, or trio's token."""
+    import asyncio
+    import sys
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        if "trio" not in sys.modules:
+            raise
+    import trio
+
+    return trio.lowlevel.current_trio_token()

@@ -1,0 +1,153 @@
+"""What both drivers share: settings, requests for httpx, its failures in our words, limits."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
+from llm_connector.wire import HttpRequest, Timeout
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = [
+    "DEFAULT_MAX_BODY_BYTES",
+    "Deadline",
+    "TransportSettings",
+    "closed_error",
+    "failure",
+    "host_of",
+    "http_request",
+]
+
+DEFAULT_MAX_BODY_BYTES = 64 << 20
+
+NO_LIMIT = 1e6
+"""Seconds that stand for "no limit": sockets take no infinity."""
+
+DRAIN_SECONDS = 0.25
+"""How long the end of a finished stream is waited for so that its connection can be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """How a client reaches its server. `proxy` None reads the environment, `""` uses none.
+
+    `http_client` is the caller's own `httpx.Client` or `AsyncClient`; it is never closed here.
+    """
+
+    provider: str
+    proxy: str | None = field(default=None, repr=False)
+    http_client: Any = field(default=None, repr=False)
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+
+
+class Deadline:
+    """The end of a whole call, by the monotonic clock; None never comes."""
+
+    __slots__ = ("_at", "_seconds", "started")
+
+    def __init__(self, timeout: Timeout) -> None:
+        self._seconds = timeout.total
+        self._at = None if timeout.total is None else time.monotonic() + timeout.total
+
+    def check(self, ahead: float = 0.0) -> None:
+        """Raises TimeoutError when the end has come, or will have come `ahead` seconds from now."""
+        if self._at is not None and time.monotonic() + ahead >= self._at:
+            raise TimeoutError(f"the call took longer than its total limit of {self._seconds:g} s")
+
+    def left(self, limit: float | None) -> float:
+        """The limit of a phase, or what is left of the call if that is less."""
+        seconds = NO_LIMIT if limit is None else limit
+        return seconds if self._at is None else max(min(seconds, self._at - time.monotonic()), 0.001)
+
+
+def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> httpx.Request:
+    """The request for httpx. Its read limit is a float of its own: body readers tell requests apart by it."""
+    import httpx
+
+    url = _url(request.url)
+    headers = [(b"host", _host_header(url))]
+    headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()]
+    headers.append((b"accept-encoding", b"identity" if stream else b"gzip, deflate"))
+    if request.content or request.method == "POST":
+        headers.append((b"content-length", b"%d" % len(request.content)))
+    first_byte = deadline.left(timeout.first_byte)
+    limits = {
+        "connect": deadline.left(timeout.connect),
+        "read": first_byte + 0.0,
+        "write": first_byte,
+        "pool": first_byte,
+    }
+    return httpx.Request(
+        request.method, url, headers=headers, stream=httpx.ByteStream(request.content), extensions={"timeout": limits}
+    )
+
+
+def failure(error: Exception, request: HttpRequest, timeout: Timeout, *, begun: bool) -> LlmConnectorError:
+    """An httpx failure as ours; the message names the host and the phase, never a header."""
+    import httpx
+
+    host = host_of(request.url)
+    reason = str(error).strip() or type(error).__name__
+    if isinstance(error, httpx.ConnectTimeout):
+        return TimeoutError(f"no connection to {host} within {timeout.connect:g} s")
+    if isinstance(error, httpx.PoolTimeout):
+        return TimeoutError(f"no free connection to {host}: 1,000 are in use")
+    if isinstance(error, httpx.TimeoutException):
+        limit, phase = (timeout.idle, "between two bytes") if begun else (timeout.first_byte, "before the first byte")
+        return TimeoutError(f"{host} was silent for {limit or 0:g} s {phase}; timeout= sets the limit")
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
+        return ConfigurationError(f"{host}: {reason}")
+    if isinstance(error, httpx.ProxyError):
+        return TransportError(f"the proxy refused the connection to {host}: {reason}")
+    if isinstance(error, httpx.LocalProtocolError):
+        return ConfigurationError("the request cannot be written: a header holds a character that HTTP does not allow")
+    if isinstance(error, httpx.ConnectError):
+        local = urlsplit(request.url).hostname in ("localhost", "127.0.0.1", "::1")
+        return TransportError(f"cannot connect to {host}: {reason}{'; is the server running?' if local else ''}")
+    return TransportError(f"the connection to {host} broke: {reason}")
+
+
+def body_error(limit: int) -> ParseError:
+    """The error of a body without end."""
+    return ParseError(f"the body exceeds {limit} bytes; raise max_body_bytes to accept it")
+
+
+def closed_error() -> LlmConnectorError:
+    """The error of a client that was closed."""
+    return ConfigurationError("the client is closed; make a new one")
+
+
+def host_of(url: str) -> str:
+    """Host and port of a URL, for messages."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def header_dict(headers: httpx.Headers) -> Mapping[str, str]:
+    """Response headers with lower-case names; repeated ones are joined."""
+    found: dict[str, str] = {}
+    for name, value in headers.raw:
+        key = name.decode("ascii", "replace").lower()
+        text = value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
+
+
+@functools.lru_cache(maxsize=512)
+def _url(url: str) -> httpx.URL:
+    import httpx
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{url[:120]!r} is not a URL: {error}") from None
+
+
+def _host_header(url: httpx.URL) -> bytes:
+    return url.netloc

@@ -1,0 +1,203 @@
+"""The blocking driver."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from llm_connector.errors import LlmConnectorError
+from llm_connector.transport.pools import SYNC_POOLS, Pool, pool_key
+from llm_connector.transport.settings import (
+    DRAIN_SECONDS,
+    NO_LIMIT,
+    Deadline,
+    TransportSettings,
+    body_error,
+    closed_error,
+    failure,
+    header_dict,
+    http_request,
+)
+from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+
+if TYPE_CHECKING:
+    import httpx
+
+    from llm_connector.transport.phases import PhasedStream
+
+__all__ = ["SyncBody", "SyncTransport"]
+
+T = TypeVar("T")
+
+
+class SyncTransport:
+    """Performs steps with httpx. One per client; the pools behind it are shared."""
+
+    __slots__ = ("__weakref__", "_closed", "_pools", "_process", "settings")
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self.settings = settings
+        self._pools: dict[str, Pool[httpx.HTTPTransport]] | None = None
+        self._process = 0
+        self._closed = False
+
+    def run(self, steps: Steps[T], timeout: Timeout) -> T:
+        """Perform each step and feed the outcome back until the operation returns."""
+        deadline = Deadline(timeout)
+        try:
+            step = next(steps)
+            while True:
+                try:
+                    outcome = self._perform(step, timeout, deadline)
+                except LlmConnectorError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(outcome)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        finally:
+            steps.close()
+
+    def close(self) -> None:
+        """Give back this client's share of the pools; the last one closes the connections. Later calls raise."""
+        self._closed = True
+        pools, self._pools = self._pools, None
+        if self._process == os.getpid():
+            for transport in SYNC_POOLS.give_back(self, pools or {}):
+                transport.close()
+
+    def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
+        if isinstance(step, Send):
+            return self._send(step.request, timeout, deadline, stream=step.stream)
+        if isinstance(step, Sleep):
+            deadline.check(ahead=step.seconds)
+            time.sleep(step.seconds)
+            return None
+        return step.function()
+
+    def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
+        import httpx
+
+        deadline.check()
+        outgoing = http_request(request, timeout, deadline, stream=stream)
+        try:
+            response = self._exchange(outgoing, request.url)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise failure(error, request, timeout, begun=False) from error
+        body = SyncBody(response, outgoing, request, timeout, deadline)
+        headers = header_dict(response.headers)
+        if stream and 200 <= response.status_code < 300:
+            return HttpResponse(response.status_code, headers, source=body)
+        return HttpResponse(response.status_code, headers, body.read(self.settings.max_body_bytes))
+
+    def _exchange(self, outgoing: httpx.Request, url: str) -> httpx.Response:
+        if self._closed:
+            raise closed_error()
+        client = self.settings.http_client
+        if client is not None:
+            response: httpx.Response = client.send(outgoing, stream=True, follow_redirects=False)
+            return response
+        return self._transport(url).handle_request(outgoing)
+
+    def _transport(self, url: str) -> httpx.HTTPTransport:
+        pools = self._pools
+        if pools is None or self._process != os.getpid():
+            pools, self._pools, self._process = {}, {}, os.getpid()
+            self._pools = pools
+        origin = url[: url.find("/", 8)]
+        pool = pools.get(origin)
+        if pool is None:
+            pool = pools[origin] = SYNC_POOLS.share(pool_key(url, self.settings.proxy, self.settings.provider), self)
+        return pool.transport
+
+
+class SyncBody:
+    """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
+
+    __slots__ = ("_blocks", "_deadline", "_outgoing", "_request", "_response", "_timeout")
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        outgoing: httpx.Request,
+        request: HttpRequest,
+        timeout: Timeout,
+        deadline: Deadline,
+    ) -> None:
+        self._response = response
+        self._outgoing = outgoing
+        self._request = request
+        self._timeout = timeout
+        self._deadline = deadline
+        self._blocks: Iterator[bytes] | None = None
+        if not isinstance(response.extensions.get("network_stream"), phased_stream()):
+            idle = NO_LIMIT if timeout.idle is None else timeout.idle
+            outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
+
+    def blocks(self) -> Iterator[bytes]:
+        """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
+        import httpx
+
+        begun = False
+        deadline = self._deadline
+        try:
+            for block in self._raw():
+                if not begun:
+                    begun = True
+                    self._set_limit(deadline.left(self._timeout.idle))
+                deadline.check()
+                yield block
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise failure(error, self._request, self._timeout, begun=begun) from error
+
+    def read(self, limit: int) -> bytes:
+        """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
+        blocks: list[bytes] = []
+        size = 0
+        try:
+            for block in self.blocks():
+                blocks.append(block)
+                size += len(block)
+                if size > limit:
+                    raise body_error(limit)
+        finally:
+            self.close()
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+    def drain(self) -> None:
+        """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
+        if self._set_limit(DRAIN_SECONDS):
+            with contextlib.suppress(Exception):
+                for _, _block in zip(range(8), self._raw(), strict=False):
+                    pass
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._response.close()
+
+    def _raw(self) -> Iterator[bytes]:
+        if self._blocks is None:
+            if "content-encoding" in self._response.headers:
+                self._blocks = self._response.iter_bytes()
+            else:
+                stream: Any = self._response.stream
+                self._blocks = iter(stream)
+        return self._blocks
+
+    def _set_limit(self, seconds: float) -> bool:
+        stream = self._response.extensions.get("network_stream")
+        if isinstance(stream, phased_stream()):
+            stream.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
+            return True
+        return False
+
+
+def phased_stream() -> type[PhasedStream]:
+    """The class of our connections; it needs httpcore, which loads at the first request."""
+    from llm_connector.transport.phases import PhasedStream
+
+    return PhasedStream
