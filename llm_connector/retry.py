@@ -35,7 +35,7 @@ class Retry:
 
         What the server wants is the least; up to a quarter is taken off the backoff so that clients spread.
         """
-        backoff = min(self.first_delay * 2 ** (attempt - 1), self.max_delay) * (1 - 0.25 * self.jitter())
+        backoff = min(self.first_delay * 2.0 ** (attempt - 1), self.max_delay) * (1 - 0.25 * self.jitter())
         return max(backoff, wanted or 0.0)
 
 

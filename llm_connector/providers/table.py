@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from llm_connector.auth import api_key_header
 from llm_connector.errors import ConfigurationError
-from llm_connector.protocols import ChatCompletions
+from llm_connector.protocols import AnthropicMessages, ChatCompletions, OllamaChat, ollama_host
+from llm_connector.providers.dialects import EmbeddedCompletions, start_embedded
 from llm_connector.providers.spec import CHAT_AND_TOOLS, EVERYTHING, ProviderSpec
 
 __all__ = ["PROVIDERS", "find", "register_provider", "supported_providers"]
@@ -35,6 +37,16 @@ PROVIDERS = _table(
         docs="https://platform.openai.com/docs/api-reference/chat",
     ),
     ProviderSpec(
+        name="anthropic",
+        protocol=AnthropicMessages(),
+        base_url="https://api.anthropic.com",
+        base_url_env=("ANTHROPIC_BASE_URL",),
+        api_key_env=("ANTHROPIC_API_KEY",),
+        auth=api_key_header("x-api-key"),
+        supports=EVERYTHING - {"embeddings"} | {"count_tokens"},
+        docs="https://docs.anthropic.com/en/api/messages",
+    ),
+    ProviderSpec(
         name="deepseek",
         protocol=ChatCompletions(
             replay="tool_turns", thinking_field="thinking", efforts=("high", "max"),
@@ -45,6 +57,26 @@ PROVIDERS = _table(
         api_key_env=("DEEPSEEK_API_KEY",),
         supports=CHAT_AND_TOOLS | {"reasoning", "structured_output", "models"},
         docs="https://api-docs.deepseek.com",
+    ),
+    ProviderSpec(
+        name="ollama",
+        protocol=OllamaChat(),
+        base_url="http://localhost:11434",
+        base_url_env=("OLLAMA_HOST",),
+        read_base_url=ollama_host,
+        optional_key_env=("OLLAMA_API_KEY",),
+        supports=EVERYTHING | {"model_management"},
+        docs="https://docs.ollama.com/api",
+    ),
+    ProviderSpec(
+        name="local",
+        protocol=EmbeddedCompletions(think_tags=True, efforts=()),
+        base_url="http://127.0.0.1/v1",
+        prepare=start_embedded,
+        default_model="smollm2-135m-instruct",
+        default_embedding_model="all-minilm-l6-v2",
+        supports=CHAT_AND_TOOLS | {"structured_output", "embeddings", "models", "count_tokens"},
+        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
 )  # fmt: skip
 

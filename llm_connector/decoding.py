@@ -1,0 +1,160 @@
+"""Bytes of one answer to chunks and, at its end, to the response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_connector.errors import LlmConnectorError, ParseError, StreamError, TransportError, streamed
+from llm_connector.framing import Framing
+from llm_connector.protocols import ChunkParser, ErrorEvent
+from llm_connector.providers.spec import Endpoint
+from llm_connector.refusals import api_error, name_provider, page_error, request_id
+from llm_connector.types import (
+    Adaptation,
+    ChatChunk,
+    ChatRequest,
+    ChatResponse,
+    Notes,
+    Opaque,
+    Reasoning,
+    ToolCall,
+)
+from llm_connector.wire import HttpResponse
+
+__all__ = ["ChatDecoder", "OpenStream", "RenderedChat", "completed"]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedChat:
+    """A chat request as it will be sent. Making one does no I/O and raises every mistake that can be seen before."""
+
+    endpoint: Endpoint
+    request: ChatRequest
+    path: str
+    body: dict[str, Any]
+    stream: bool
+    notes: Notes
+
+    @property
+    def adaptations(self) -> list[Adaptation]:
+        """What is not sent as it was asked for."""
+        return self.notes.adaptations
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """A stream that the server has begun: its body, which only the transport can read, and the decoder."""
+
+    source: Any
+    decoder: ChatDecoder
+
+
+class ChatDecoder:
+    """Byte blocks to chunks, for one answer.
+
+    `feed` is lazy: chunks that share a block with an error still reach the caller. Every error it raises is a
+    `StreamError` with the partial answer.
+    """
+
+    __slots__ = ("_framing", "_headers", "_parser", "_rendered", "_response", "_status")
+
+    def __init__(self, rendered: RenderedChat, response: HttpResponse, max_event_bytes: int) -> None:
+        protocol = rendered.endpoint.protocol(rendered.request.model)
+        self._rendered = rendered
+        self._framing: Framing = protocol.framing(max_event_bytes)
+        self._parser: ChunkParser = protocol.chunk_parser(rendered.request)
+        self._headers = response.headers
+        self._status = response.status
+        self._response: ChatResponse | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the end marker came: nothing more needs to be read."""
+        return self._parser.done
+
+    def feed(self, block: bytes) -> Iterator[ChatChunk]:
+        """Yield the chunks that `block` completes."""
+        parser = self._parser
+        try:
+            for event in self._framing.feed(block):
+                yield from parser.feed(event)
+                if parser.done:
+                    return
+        except (ErrorEvent, ParseError) as error:
+            raise self._failure(error) from None
+
+    def close(self, cause: TransportError | None = None) -> Iterator[ChatChunk]:
+        """Yield the last chunks after the end of the body; `cause` is what cut it, if something did.
+
+        Raises StreamError when the answer is not complete.
+        """
+        parser = self._parser
+        try:
+            if cause is None and not parser.done:
+                for event in self._framing.close():
+                    yield from parser.feed(event)
+            if cause is not None and not parser.ended():
+                raise self.interruption(cause) from cause
+            yield from parser.close()
+        except (ErrorEvent, ParseError) as error:
+            raise self._failure(error) from None
+        except StreamError as error:
+            if error.partial is not None:
+                error.partial = self._complete(error.partial)
+            name_provider(error, self._rendered.endpoint.spec.name)
+            raise
+
+    @classmethod
+    def empty(cls, rendered: RenderedChat) -> ChatResponse:
+        """The answer before anything has arrived."""
+        return cls(rendered, HttpResponse(0), 1).partial()
+
+    def response(self) -> ChatResponse:
+        """The whole answer, after `close`."""
+        if self._response is None:
+            self._response = self._complete(self._parser.response())
+        return self._response
+
+    def partial(self) -> ChatResponse:
+        """What has arrived so far; the whole answer once it is complete."""
+        return self._response or self._complete(self._parser.response(interrupted=True))
+
+    def interruption(self, cause: TransportError) -> LlmConnectorError:
+        """The error of a stream that a network failure cut: a StreamError that is also of the failure's class."""
+        error = streamed(type(cause))(cause.message, provider=self._rendered.endpoint.spec.name)
+        return self._with_partial(error)
+
+    def _failure(self, cause: ErrorEvent | ParseError) -> LlmConnectorError:
+        endpoint = self._rendered.endpoint
+        if isinstance(cause, ErrorEvent):
+            response = HttpResponse(self._status, self._headers)
+            return self._with_partial(api_error(endpoint, response, cause.body, in_stream=True))
+        if cause.body.lstrip()[:1] == "<" and not self._parser.raw:
+            return self._with_partial(page_error(endpoint, self._status, self._headers, cause.body, in_stream=True))
+        error = streamed(ParseError)(cause.message, provider=endpoint.spec.name, body=cause.body)
+        return self._with_partial(error)
+
+    def _with_partial(self, error: LlmConnectorError) -> LlmConnectorError:
+        if isinstance(error, StreamError):
+            error.partial = self._complete(self._parser.abort())
+        return error
+
+    def _complete(self, response: ChatResponse) -> ChatResponse:
+        return completed(response, self._rendered, self._headers)
+
+
+def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str, str]) -> ChatResponse:
+    """The answer with what only the exchange knows: headers, adaptations, and whose thoughts these are."""
+    answer.headers = dict(headers)
+    answer.request_id = answer.request_id or request_id(headers)
+    answer.adaptations = list(rendered.notes.adaptations)
+    provider = rendered.endpoint.spec.name
+    for choice in answer.choices:
+        parts = choice.message.parts
+        for position, part in enumerate(parts):
+            owned = isinstance(part, Reasoning | Opaque) or (isinstance(part, ToolCall) and part.extra is not None)
+            if owned:
+                parts[position] = part.model_copy(update={"provider": provider})
+    return answer
