@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 import vcr
+import vcr.request
 from vcr.serializers import yamlserializer
 
 from tests.support.wire_server import WireServer
@@ -87,9 +89,16 @@ def vcr_config() -> dict[str, Any]:
         "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
         "filter_headers": list(SECRET_REQUEST_HEADERS),
         "filter_query_parameters": list(SECRET_QUERY_PARAMETERS),
+        "before_record_request": _on_one_port,
         "before_record_response": _without_secrets,
         "decode_compressed_response": True,
     }
+
+
+def _on_one_port(request: vcr.request.Request) -> vcr.request.Request:
+    """The embedded engine listens where there is room; in cassettes it is always on port 8080."""
+    request.uri = re.sub(r"^http://127\.0\.0\.1:\d+/", "http://127.0.0.1:8080/", request.uri)
+    return request
 
 
 def _without_secrets(response: dict[str, Any]) -> dict[str, Any]:
@@ -98,13 +107,17 @@ def _without_secrets(response: dict[str, Any]) -> dict[str, Any]:
 
 
 class _SourcedYaml:
-    """VCR's YAML with the `source` that every cassette carries."""
+    """VCR's YAML with the `source` that every cassette carries; RECORDED_FROM names server and version."""
 
     deserialize = staticmethod(yamlserializer.deserialize)
 
     @staticmethod
     def serialize(cassette: dict[str, Any]) -> str:
-        return str(yamlserializer.serialize({"source": f"recorded {date.today()}", **cassette}))
+        return str(
+            yamlserializer.serialize(
+                {"source": f"recorded {date.today()} from {os.environ['RECORDED_FROM']}", **cassette}
+            )
+        )
 
 
 def pytest_recording_configure(config: pytest.Config, vcr: vcr.VCR) -> None:

@@ -20,11 +20,11 @@ def _table(*rows: ProviderSpec) -> dict[str, ProviderSpec]:
 PROVIDERS = _table(
     ProviderSpec(
         name="openai",
-        protocol=ChatCompletions(max_tokens_field="max_completion_tokens"),
+        protocol=ChatCompletions(max_tokens_field="max_completion_tokens", unsupported=frozenset({"top_k"})),
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),
         api_key_env=("OPENAI_API_KEY",),
-        supports=EVERYTHING,
+        supports=EVERYTHING - {"video"},
         docs="https://platform.openai.com/docs/api-reference/chat",
     ),
     ProviderSpec(
