@@ -37,7 +37,8 @@ class Framing(Interface):
 class LineBuffer:
     """Split byte blocks into lines. CR, LF and CRLF end a line and may straddle blocks; a leading BOM is dropped.
 
-    A block without a line end costs its own length only: the pieces are joined when the line ends.
+    A block without a line end costs its own length only: the pieces are joined when the line ends. A line above the
+    limit ends the reading: `check`, called once the lines before it have been used, raises.
     """
 
     __slots__ = ("_limit", "_pieces", "_size", "_started")
@@ -49,7 +50,7 @@ class LineBuffer:
         self._started = False
 
     def feed(self, block: bytes) -> list[bytes]:
-        """The lines that `block` completes. Raises ParseError for an unfinished line above the limit."""
+        """The lines that `block` completes, up to one above the limit."""
         if b"\n" not in block and b"\r" not in block and not (self._pieces and self._pieces[-1].endswith(b"\r")):
             self._hold(block)
             return []
@@ -66,7 +67,17 @@ class LineBuffer:
         self._pieces, self._size = [], 0
         if rest:
             self._hold(rest)
+        if len(data) > self._limit:
+            for position, line in enumerate(lines):
+                if len(line) > self._limit:
+                    self._size = len(line)
+                    return lines[:position]
         return lines
+
+    def check(self) -> None:
+        """Raises ParseError after a line above the limit, finished or not."""
+        if self._size > self._limit:
+            raise ParseError(f"a line of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
 
     def close(self) -> list[bytes]:
         """The last line, when the body did not end it."""
@@ -79,8 +90,6 @@ class LineBuffer:
     def _hold(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._size > self._limit:
-            raise ParseError(f"a line of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
 
 
 class SSEDecoder:
@@ -114,6 +123,7 @@ class SSEDecoder:
                     yield event
             else:
                 self._name = ""
+        self._lines.check()
 
     def close(self) -> Iterator[Event]:
         """Yield the event that a clean end of the body completes."""
@@ -167,6 +177,7 @@ class NDJSONDecoder:
         for line in self._lines.feed(block):
             if line.strip():
                 yield Event("", line)
+        self._lines.check()
 
     def close(self) -> Iterator[Event]:
         """Yield the event that a clean end of the body completes."""

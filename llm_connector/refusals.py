@@ -22,7 +22,10 @@ from llm_connector.wire import HttpResponse, Json, decode_json
 
 __all__ = ["api_error", "body_of", "decoded", "name_provider", "page_error", "request_id"]
 
-_REQUEST_IDS = ("x-request-id", "request-id", "x-ds-request-id", "x-tt-logid", "x-amzn-requestid", "cf-ray")
+_REQUEST_IDS = (
+    *("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-ds-trace-id"),
+    *("x-ds-request-id", "x-tt-logid", "x-amzn-requestid", "cf-ray"),
+)
 
 
 def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stream: bool = False) -> APIError:

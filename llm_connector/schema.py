@@ -5,17 +5,29 @@ Schemas are made once per function or class. Nothing here changes a schema that 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, Field, create_model
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
 from llm_connector.errors import ConfigurationError
 
-__all__ = ["Schema", "closed", "function_schema", "inlined", "model_schema"]
+__all__ = [
+    "Schema",
+    "closed",
+    "function_schema",
+    "inlined",
+    "inner_schemas",
+    "mapped",
+    "model_schema",
+    "types_of",
+    "unwrapped",
+]
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -28,43 +40,68 @@ class _Untitled(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
+    def emit_warning(self, kind: Any, detail: str) -> None:
+        """A default that JSON cannot hold is left out; the caller need not hear of it."""
+
 
 def model_schema(model: type[BaseModel]) -> Schema:
-    """The JSON Schema of a pydantic class, with same-document references inlined."""
+    """The JSON Schema of a pydantic class, with same-document references inlined.
+
+    Raises ConfigurationError when a field has no JSON form.
+    """
     schema = _MODELS.get(model)
     if schema is None:
-        schema = _MODELS[model] = inlined(model.model_json_schema(schema_generator=_Untitled))
+        schema = _MODELS[model] = _schema_of(lambda: model, model.__name__)
     return schema
 
 
 def function_schema(function: Callable[..., Any]) -> Schema:
     """The JSON Schema of a function's parameters, from its type hints, defaults and docstring.
 
-    Parameters that start with an underscore, `self` and variadic ones are left out. Raises ConfigurationError when a
-    hint cannot be resolved or has no JSON form.
+    Parameters that start with an underscore, `self` and variadic ones are left out, and so are those that a partial
+    fills by position. Raises ConfigurationError when a hint cannot be resolved or has no JSON form.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    called = unwrapped(function)
+    name = getattr(called, "__name__", type(called).__name__)
+    if not (inspect.isroutine(called) or isinstance(called, type)):
+        called = type(called).__call__
     try:
-        hints = get_type_hints(function, include_extras=True)
-    except (NameError, TypeError) as error:
+        hints = get_type_hints(called, include_extras=True)
+        parameters = inspect.signature(function).parameters.values()
+    except (NameError, TypeError, ValueError) as error:
         raise ConfigurationError(f"tool {name!r}: its type hints cannot be resolved: {error}") from None
-    described = parameter_docs(inspect.getdoc(function) or "")
+    described = parameter_docs(inspect.getdoc(called) or "")
     fields: dict[str, Any] = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for number, parameter in enumerate(parameters):
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if variadic or parameter.name == "self" or parameter.name.startswith("_"):
             continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[parameter.name] = (
-            hints.get(parameter.name, Any),
-            Field(default, description=described.get(parameter.name)),
-        )
-    try:
-        model = create_model(name, __config__=ConfigDict(arbitrary_types_allowed=False), **fields)
-        schema = inlined(model.model_json_schema(schema_generator=_Untitled))
-    except Exception as error:  # pydantic raises several unrelated classes for types without a schema
-        raise ConfigurationError(f"tool {name!r}: a parameter has no JSON Schema: {error}") from error
+        # The alias is the name: a field cannot be called `json` or `model_config`, a parameter may be.
+        hint, default = hints.get(parameter.name, Any), parameter.default
+        settings: dict[str, Any] = {"alias": parameter.name}
+        if parameter.name in described:
+            settings["description"] = described[parameter.name]
+        if isinstance(default, FieldInfo):
+            hint = Annotated[hint, default]
+        elif default is not parameter.empty:
+            settings["default"] = default
+        fields[f"parameter_{number}"] = (hint, Field(**settings))
+    schema = _schema_of(lambda: create_model(name, **fields), f"tool {name!r}")
     return {key: value for key, value in schema.items() if key != "title"}
+
+
+def unwrapped(function: Any) -> Any:
+    """The function behind partials."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _schema_of(model: Callable[[], type[BaseModel]], label: str) -> Schema:
+    try:
+        return inlined(model().model_json_schema(schema_generator=_Untitled))
+    except Exception as error:  # pydantic raises several unrelated classes for types without a schema
+        raise ConfigurationError(f"{label}: a part of it has no JSON Schema: {error}") from error
 
 
 def parameter_docs(docstring: str) -> dict[str, str]:
@@ -101,32 +138,30 @@ def parameter_docs(docstring: str) -> dict[str, str]:
 def inlined(schema: Mapping[str, Any]) -> Schema:
     """A copy with `#/$defs/…` references replaced by what they name.
 
-    Several servers refuse references. A recursive one cannot be replaced: it and its definition stay.
+    Several servers refuse references. A recursive one, or one to another place, cannot be replaced: the definitions
+    stay with it.
     """
-    if "$defs" not in schema and "definitions" not in schema:
+    homes = [home for home in ("$defs", "definitions") if isinstance(schema.get(home), Mapping)]
+    if not homes:
         return dict(schema)
-    definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
-    recursive: set[str] = set()
+    definitions = {f"#/{home}/{name}": value for home in homes for name, value in schema[home].items()}
+    kept = False
 
-    def replace(node: Any, open_names: tuple[str, ...]) -> Any:
-        if isinstance(node, list):
-            return [replace(item, open_names) for item in node]
-        if not isinstance(node, Mapping):
-            return node
+    def replace(node: Schema, opened: tuple[str, ...]) -> Schema:
+        nonlocal kept
         reference = node.get("$ref")
-        name = reference.rpartition("/")[2] if isinstance(reference, str) and reference.startswith("#/") else None
-        if name in definitions:
-            if name in open_names:
-                recursive.add(str(name))
-                return dict(node)
-            siblings = {key: replace(value, open_names) for key, value in node.items() if key != "$ref"}
-            return {**replace(definitions[name], (*open_names, str(name))), **siblings}
-        return {key: replace(value, open_names) for key, value in node.items()}
+        if isinstance(reference, str) and reference.startswith("#"):
+            target = definitions.get(reference)
+            if isinstance(target, Mapping) and reference not in opened:
+                found = replace(dict(target), (*opened, reference))
+                siblings = {key: value for key, value in node.items() if key != "$ref"}
+                return {**found, **replace(siblings, opened)}
+            kept = True
+        return mapped(node, lambda inner: replace(inner, opened))
 
-    body = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
-    result: Schema = replace(body, ())
-    if recursive:
-        result["$defs"] = {name: definitions[name] for name in definitions}
+    result = replace({key: value for key, value in schema.items() if key not in homes}, ())
+    if kept:
+        result.update({home: schema[home] for home in homes})
     return result
 
 
@@ -135,18 +170,56 @@ def closed(schema: Mapping[str, Any]) -> Schema:
 
     https://platform.openai.com/docs/guides/structured-outputs (checked 2026-11)
     """
+    copy = {key: value for key, value in mapped(schema, closed).items() if key != "default"}
+    if "object" in types_of(copy) or "properties" in copy:
+        copy.setdefault("properties", {})
+        copy["additionalProperties"] = False
+        copy["required"] = list(copy["properties"])
+    return copy
 
-    def close(node: Any) -> Any:
-        if isinstance(node, list):
-            return [close(item) for item in node]
-        if not isinstance(node, Mapping):
-            return node
-        copy = {key: close(value) for key, value in node.items() if key != "default"}
-        if copy.get("type") == "object" or "properties" in copy:
-            copy.setdefault("properties", {})
-            copy["additionalProperties"] = False
-            copy["required"] = list(copy["properties"])
-        return copy
 
-    result: Schema = close(schema)
-    return result
+def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """What `type` names: one word, several or none."""
+    named = schema.get("type")
+    return (named,) if isinstance(named, str) else tuple(named or ())
+
+
+def mapped(schema: Mapping[str, Any], change: Callable[[Schema], Schema]) -> Schema:
+    """A copy with `change` applied to each schema directly inside: not to values, nor to names that look like keywords.
+
+    A property may well be called `default` or `properties`.
+    """
+    copy: Schema = {}
+    for key, value in schema.items():
+        if key in _NAMED_SCHEMAS and isinstance(value, Mapping):
+            copy[key] = {name: change(dict(inner)) if _is_schema(inner) else inner for name, inner in value.items()}
+        elif key in _SCHEMAS and isinstance(value, list):
+            copy[key] = [change(dict(inner)) if _is_schema(inner) else inner for inner in value]
+        else:
+            copy[key] = change(dict(value)) if key in _SCHEMAS and _is_schema(value) else value
+    return copy
+
+
+def inner_schemas(schema: Mapping[str, Any]) -> list[Schema]:
+    """The schemas directly inside."""
+    found: list[Schema] = []
+
+    def collect(inner: Schema) -> Schema:
+        found.append(inner)
+        return inner
+
+    mapped(schema, collect)
+    return found
+
+
+_NAMED_SCHEMAS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_SCHEMAS = frozenset(
+    {
+        *("additionalItems", "additionalProperties", "allOf", "anyOf", "contains", "else", "if", "items", "not"),
+        *("oneOf", "prefixItems", "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties"),
+    }
+)
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, Mapping)

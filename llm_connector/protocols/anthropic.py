@@ -109,7 +109,7 @@ class AnthropicMessages(Protocol):
             limit_marks(body, notes)
         if stream:
             body["stream"] = True
-        for field in self.unsupported & body.keys():
+        for field in sorted(self.unsupported & body.keys()):
             del body[field]
             notes.add("dropped", field, "this server or model refuses it")
         return body
@@ -117,6 +117,14 @@ class AnthropicMessages(Protocol):
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
         return MessagesParser(request)
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error body says; its most specific word is in `error.details`."""
+        detail = super().parse_error(body)
+        error = body.get("error") if isinstance(body, dict) else None
+        details = error.get("details") if isinstance(error, dict) else None
+        code = details.get("error_code") if isinstance(details, dict) else None
+        return replace(detail, code=code) if isinstance(code, str) else detail
 
     def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
         """The other way of thinking, or no sampling settings, after a 400 that says so."""
@@ -188,11 +196,9 @@ class AnthropicMessages(Protocol):
     def _tools(
         self, request: ChatRequest, body: Mapping[str, Any], generation: Generation, names: ToolNames, notes: Notes
     ) -> dict[str, Any]:
-        choice = request.tool_choice
         if not request.tools:
-            if choice == "required":
-                notes.add("dropped", "tool_choice", "there are no tools to choose from")
             return {}
+        choice = request.tool_choice
         settings: dict[str, Any] = {"tools": [_tool(tool, request, generation, names, notes) for tool in request.tools]}
         if choice not in (None, "auto", "none"):
             thinks = body.get("thinking", {}).get("type") == "enabled"
@@ -220,9 +226,8 @@ class AnthropicMessages(Protocol):
             _instruct(body, json_instruction(None))
             notes.add("downgraded", "response_format", "there is no JSON mode here: the prompt asks for JSON")
             return
-        strict = (
-            strict_schema(wanted.schema_) if generation.json_schema and request.strict_schema is not False else None
-        )
+        asked = request.strict_schema if request.strict_schema is not None else wanted.strict
+        strict = strict_schema(wanted.schema_) if generation.json_schema and asked is not False else None
         if strict is None:
             _instruct(body, json_instruction(wanted.schema_))
             notes.add("downgraded", "response_format", "the schema is in the prompt: it cannot be enforced here")
@@ -273,10 +278,8 @@ def _refuses(message: str, field: str) -> bool:
 
 
 def _tool(tool: Tool, request: ChatRequest, generation: Generation, names: ToolNames, notes: Notes) -> dict[str, Any]:
-    if tool.native is not None:
-        wire = dict(tool.native)
-    else:
-        wire = {"name": names.wire(tool.name)}
+    wire: dict[str, Any] = dict(tool.native or {"name": names.wire(tool.name)})
+    if tool.native is None:
         if tool.description:
             wire["description"] = tool.description
         wire["input_schema"] = tool.parameters

@@ -188,7 +188,7 @@ def _budgeted(
     elif tokens >= max_tokens:
         if given:
             raise ConfigurationError(
-                f"reasoning: a budget of {tokens} tokens does not fit max_tokens={max_tokens}, which counts thinking too; "
+                f"reasoning: a budget of {tokens} tokens does not fit max_tokens={max_tokens}, which counts thinking; "
                 f"raise max_tokens above the budget, whose least is {LEAST_BUDGET}"
             )
         if max_tokens <= LEAST_BUDGET:

@@ -15,10 +15,10 @@ from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import SSEDecoder
 from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
 from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage
-from llm_connector.protocols.completion_messages import MessageForm, Replay
+from llm_connector.protocols.completion_messages import NO_MARKS, MessageForm, Replay, cache_control, mark_prompt
 from llm_connector.protocols.failures import ErrorDetail
-from llm_connector.protocols.reasoning import Efforts, effort_of
-from llm_connector.protocols.structured import closed_if_possible, instruct_json
+from llm_connector.protocols.reasoning import Efforts, effort_of, switched_off
+from llm_connector.protocols.structured import instruct_json, strict_if_possible
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
 from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool, Usage
@@ -76,14 +76,24 @@ class ChatCompletions(Protocol):
         notes = notes or Notes()
         names = ToolNames(request, notes)
         check_tool_turns(request.messages)
-        form = MessageForm(self.replay, self.reasoning_field, self.empty_content, self.cache_control, names, notes)
+        form = MessageForm(
+            replay=self.replay,
+            reasoning_field=self.reasoning_field,
+            lost_reasoning=self.thinking_field is not None and self._thinks(request),
+            empty_content=self.empty_content,
+            cache_control=self.cache_control,
+            names=names,
+            notes=notes,
+        )
         body: dict[str, Any] = {"model": request.model, "messages": form.render(request.messages)}
         body |= self._sampling(request, notes)
         body |= self._reasoning(request, notes)
         body |= self._tools(request, body, names, notes)
         body |= self._response_format(request, body, notes)
-        if request.cache and not self.cache_control:
-            notes.add("dropped", "cache", "this wire format has no cache marks; the server caches prompts by itself")
+        if request.cache and self.cache_control:
+            mark_prompt(body, request.cache)
+        elif request.cache:
+            notes.add("dropped", "cache", NO_MARKS)
         if stream:
             body["stream"] = True
             if self.stream_usage:
@@ -173,18 +183,23 @@ class ChatCompletions(Protocol):
         if asked is None:
             return {}
         settings: dict[str, Any] = {}
+        off = switched_off(asked)
         if self.thinking_field:
-            settings[self.thinking_field] = {"type": "disabled" if asked is False else "enabled"}
-        if self.efforts and not (self.thinking_field and isinstance(asked, bool)):
-            effort = effort_of(asked, self.efforts, notes)
-            if effort is not None:
-                settings["reasoning_effort"] = effort
+            settings[self.thinking_field] = {"type": "disabled" if off else "enabled"}
+            if off or asked is True:
+                return settings
+        if not self.efforts:
+            lost = "downgraded" if settings else "dropped"
+            notes.add(lost, "reasoning", f"{asked!r} cannot be said: this server knows no efforts")
+        effort = effort_of(asked, self.efforts, notes)
+        if effort is not None:
+            settings["reasoning_effort"] = effort
         return settings
 
     def _tools(self, request: ChatRequest, body: Mapping[str, Any], names: ToolNames, notes: Notes) -> dict[str, Any]:
         if not request.tools:
             return {}
-        settings: dict[str, Any] = {"tools": [self._tool(tool, request, names) for tool in request.tools]}
+        settings: dict[str, Any] = {"tools": [self._tool(tool, request, names, notes) for tool in request.tools]}
         choice = request.tool_choice
         if choice not in (None, "auto", "none") and not self.forced_choice_thinking and self._thinks(request):
             notes.add("downgraded", "tool_choice", f"{choice!r} became 'auto': thinking forbids a forced choice here")
@@ -199,24 +214,28 @@ class ChatCompletions(Protocol):
 
     def _thinks(self, request: ChatRequest) -> bool:
         """Whether thinking is on: the servers that forbid a forced choice think unless told not to."""
-        return request.reasoning is not False
+        return not switched_off(request.reasoning)
 
-    def _tool(self, tool: Tool, request: ChatRequest, names: ToolNames) -> dict[str, Any]:
+    def _tool(self, tool: Tool, request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any]:
         if tool.native is not None:
-            return tool.native
+            return dict(tool.native)
         function: dict[str, Any] = {"name": names.wire(tool.name)}
         if tool.description:
             function["description"] = tool.description
         strict = tool.strict if tool.strict is not None else request.strict_schema
         parameters = tool.parameters
         if strict:
-            parameters, strict = closed_if_possible(parameters)
+            parameters, strict = strict_if_possible(parameters)
+            if not strict:
+                notes.add("dropped", f"strict of tool {tool.name!r}", _NOT_STRICT)
         function["parameters"] = parameters
         if strict:
             function["strict"] = True
         wire: dict[str, Any] = {"type": "function", "function": function}
         if tool.cache and self.cache_control:
-            wire["cache_control"] = {"type": "ephemeral"}
+            wire["cache_control"] = cache_control(tool.cache)
+        elif tool.cache:
+            notes.add("dropped", "cache", NO_MARKS)
         return wire
 
     def _response_format(self, request: ChatRequest, body: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
@@ -232,9 +251,10 @@ class ChatCompletions(Protocol):
                 )
             messages = instruct_json(body["messages"], schema, notes)
             return {"messages": messages, "response_format": {"type": "json_object"}}
-        schema, strict = wanted.schema_, False
-        if request.strict_schema is not False:
-            schema, strict = closed_if_possible(wanted.schema_)
+        asked = request.strict_schema if request.strict_schema is not None else wanted.strict
+        schema, strict = (wanted.schema_, False) if asked is False else strict_if_possible(wanted.schema_)
+        if asked and not strict:
+            notes.add("dropped", "strict_schema", _NOT_STRICT)
         form: dict[str, Any] = {"name": wanted.name, "schema": schema}
         if strict:
             form["strict"] = True
@@ -254,6 +274,7 @@ _SAMPLING = (
     "user",
     "metadata",
 )
+_NOT_STRICT = "the schema has free keys, or keywords that strict mode refuses"
 _DROPPABLE = frozenset({*_SAMPLING, "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort"}) - {"n"}
 
 

@@ -64,6 +64,7 @@ class CompletionParser(ChunkParser):
         self._names = ToolNames(request)
         self._split = split
         self._splitters: dict[int, ThinkSplitter] = {}
+        self._doubled: set[int] = set()
         self._usage: dict[str, Any] | None = None
         self._citations: list[dict[str, Any]] = []
         self._audio: dict[str, Any] = {}
@@ -149,8 +150,8 @@ class CompletionParser(ChunkParser):
             reasoning = self._reasoning(delta, assembly)
             if reasoning:
                 chunks.append(ChatChunk(reasoning=reasoning, choice=assembly.index))
-                if content == reasoning and not whole:
-                    content = None  # an aggregator that sends the thought under both names
+                if content == reasoning and not whole and self._doubles(assembly):
+                    content = None
         if content:
             if type(content) is not str:
                 self._read_parts(content, assembly, chunks)
@@ -161,6 +162,12 @@ class CompletionParser(ChunkParser):
                 chunks.append(ChatChunk(content, choice=assembly.index))
         if len(delta) > 1 or not content:
             self._read_rest(delta, assembly, chunks, whole=whole)
+
+    def _doubles(self, assembly: ChoiceAssembly) -> bool:
+        """Whether the answer began with its thought under both names, as some aggregators send it."""
+        if len(assembly.reasoning(_REASONING).pieces) == 1:
+            self._doubled.add(assembly.index)
+        return assembly.index in self._doubled
 
     def _read_rest(
         self, delta: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
@@ -203,7 +210,7 @@ class CompletionParser(ChunkParser):
                 text = "".join(entry.get("text") or entry.get("summary") or "" for entry in details)
         if block.field is None and text:
             block.field = field
-        if field != block.field and block.field is not None:
+        if block.field not in (None, field, "content"):
             own = delta.get(block.field)
             text = own if isinstance(own, str) and own else text
         if text:

@@ -14,11 +14,13 @@ from llm_connector.protocols.turns import stand_in
 from llm_connector.types import (
     AnyPart,
     Audio,
+    CacheMark,
     Document,
     Image,
     Media,
     Message,
     Notes,
+    Opaque,
     Reasoning,
     Text,
     ToolCall,
@@ -27,7 +29,7 @@ from llm_connector.types import (
 )
 from llm_connector.wire import encode_json
 
-__all__ = ["MessageForm", "Replay"]
+__all__ = ["NO_MARKS", "MessageForm", "Replay", "cache_control", "mark_prompt"]
 
 Replay: TypeAlias = Literal["never", "tool_turns", "always"]
 """Which assistant turns are sent back with their reasoning."""
@@ -35,10 +37,11 @@ Replay: TypeAlias = Literal["never", "tool_turns", "always"]
 
 @dataclass(frozen=True, slots=True)
 class MessageForm:
-    """How one server wants its messages."""
+    """How one server wants its messages. `lost_reasoning`: a turn whose thoughts are gone says so with an empty one."""
 
     replay: Replay
     reasoning_field: str
+    lost_reasoning: bool
     empty_content: str | None
     cache_control: bool
     names: ToolNames
@@ -47,44 +50,51 @@ class MessageForm:
     def render(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
         """The wire's messages; one of ours with several tool results becomes several of theirs."""
         rendered: list[dict[str, Any]] = []
+        shown: list[dict[str, Any]] = []
         for message in messages:
             role = message.role
             parts = message.parts
-            if len(parts) == 1 and type(parts[0]) is Text and role != "tool" and message.name is None:
+            if len(parts) == 1 and type(parts[0]) is Text and message.name is None and role != "tool" and not shown:
                 text = parts[0]
-                if not text.cache or not self.cache_control:
+                if not text.cache:
                     rendered.append({"role": role, "content": text.text})
                     continue
-            if role == "assistant":
+            if role == "tool":
+                rendered.extend(self._results(parts, shown))
+            elif role == "assistant":
+                rendered.extend(_pictures(shown))
                 rendered.append(self._assistant(message))
-            elif role == "tool":
-                rendered.extend(self._results(parts))
             else:
-                rendered.extend(self._other(message))
+                rendered.extend(self._other(message, shown))
+        rendered.extend(_pictures(shown))
         return rendered
 
-    def _other(self, message: Message) -> Iterator[dict[str, Any]]:
-        results = [part for part in message.parts if isinstance(part, ToolResult)]
-        if results:
-            yield from self._results(results)
+    def _other(self, message: Message, shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        yield from self._results(message.parts, shown)
+        yield from _pictures(shown)
         rest = [part for part in message.parts if not isinstance(part, ToolResult)]
-        if rest or not results:
+        if rest:
             named = {"name": message.name} if message.name else {}
             yield {"role": message.role, "content": self._content(rest), **named}
 
     def _content(self, parts: Sequence[AnyPart]) -> str | list[dict[str, Any]]:
-        marked = self.cache_control and any(getattr(part, "cache", None) for part in parts)
+        marked = any(self._cache(part) for part in parts)
         if not marked and all(isinstance(part, Text) for part in parts):
             return "".join(part.text for part in parts if isinstance(part, Text))
         return [self._part(part) for part in parts if not (isinstance(part, Text) and not part.text)]
 
     def _part(self, part: AnyPart) -> dict[str, Any]:
         wire = self._bare_part(part)
-        cache = getattr(part, "cache", None)
-        if cache and self.cache_control:
-            lifetime = {"ttl": cache} if isinstance(cache, str) else {}
-            wire["cache_control"] = {"type": "ephemeral", **lifetime}
-        return wire
+        mark = self._cache(part)
+        return {**wire, "cache_control": cache_control(mark)} if mark else wire
+
+    def _cache(self, part: AnyPart, *, possible: bool = True) -> CacheMark:
+        """The part's cache mark, if this server takes it here; else it is reported."""
+        mark: CacheMark = getattr(part, "cache", None)
+        if mark and not (possible and self.cache_control):
+            self.notes.add("dropped", "cache", NO_MARKS)
+            return None
+        return mark
 
     def _bare_part(self, part: AnyPart) -> dict[str, Any]:
         match part:
@@ -118,9 +128,12 @@ class MessageForm:
         if self.replay == "always" or (self.replay == "tool_turns" and calls):
             self._replay(message, wire)
         for part in message.parts:
+            self._cache(part, possible=False)
             if isinstance(part, Media):
                 note = stand_in(part, "assistant turns of this wire format hold text only", self.notes)
                 wire["content"] = f"{wire['content'] or ''}{note}"
+            elif isinstance(part, Opaque):
+                self.notes.add("dropped", "opaque", "this wire format has no form for it")
         return wire
 
     def _replay(self, message: Message, wire: dict[str, Any]) -> None:
@@ -129,7 +142,7 @@ class MessageForm:
         text = "".join(part.text for part in thoughts)
         if field == "content":
             wire["content"] = f"<think>\n{text}\n</think>\n\n{wire['content'] or ''}" if text else wire["content"]
-        elif field != "reasoning_details":
+        elif field != "reasoning_details" and (thoughts or (self.lost_reasoning and "tool_calls" in wire)):
             # A lost thought is sent as "": servers that want it back refuse a turn without the key.
             # https://api-docs.deepseek.com/guides/thinking_mode (checked 2026-11)
             wire[field] = text
@@ -144,22 +157,46 @@ class MessageForm:
         function = {"name": self.names.wire(call.name), "arguments": arguments}
         return {"id": call.id, "type": "function", "function": function, **(call.extra or {})}
 
-    def _results(self, parts: Sequence[AnyPart]) -> Iterator[dict[str, Any]]:
-        shown: list[Image | Document] = []
+    def _results(self, parts: Sequence[AnyPart], shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """A tool message per result. They hold text only: pictures go to `shown`, for a user turn after the last."""
         for part in parts:
             if not isinstance(part, ToolResult):
                 continue
+            self._cache(part, possible=False)
             text = part.text
-            media = [item for item in part.parts if isinstance(item, Image | Document)]
+            media = [self._part(item) for item in part.parts if isinstance(item, Image | Document)]
             if media:
-                # The wire's tool messages hold text only, so pictures follow in a user turn.
                 self.notes.add("converted", "tool result", "its images and documents follow as a user message")
                 shown.extend(media)
                 text = text or "See the following message."
             yield {"role": "tool", "tool_call_id": part.call_id, "content": f"Error: {text}" if part.error else text}
-        if shown:
-            yield {"role": "user", "content": [self._part(item) for item in shown]}
 
 
+def cache_control(mark: CacheMark) -> dict[str, str]:
+    """The wire's cache mark; True is the server's default lifetime."""
+    return {"type": "ephemeral", "ttl": mark} if isinstance(mark, str) else {"type": "ephemeral"}
+
+
+def mark_prompt(body: dict[str, Any], mark: CacheMark) -> None:
+    """Mark the ends of the tools, of the system prompt and of the last user turn, where they are not marked yet."""
+    if body.get("tools"):
+        body["tools"][-1].setdefault("cache_control", cache_control(mark))
+    for role in ("system", "user"):
+        last = next((message for message in reversed(body["messages"]) if message["role"] == role), None)
+        if last is None or not last["content"]:
+            continue
+        if isinstance(last["content"], str):
+            last["content"] = [{"type": "text", "text": last["content"]}]
+        last["content"][-1].setdefault("cache_control", cache_control(mark))
+
+
+def _pictures(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The user turn with what tool results showed; empties the list."""
+    if shown:
+        yield {"role": "user", "content": [*shown]}
+        shown.clear()
+
+
+NO_MARKS = "this place in this wire format has no cache mark; the server caches prompts by itself"
 _NO_ARGUMENTS = ("", "null", '"null"', '""')
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}

@@ -157,6 +157,10 @@ _BY_CODE: dict[str, type[APIError]] = {
     "api_error": ServerError,
     "timeout_error": ServerError,
     "overloaded_error": ServerError,
+    # Azure, Mistral, Perplexity
+    "DeploymentNotFound": ModelNotFoundError,
+    "invalid_model": ModelNotFoundError,
+    "too_many_prompt_tokens": ContextLengthError,
 }
 _CONTEXT = re.compile(
     r"maximum context length|context[ _]length|context window|prompt is too long|input is too long"
@@ -165,7 +169,9 @@ _CONTEXT = re.compile(
     re.IGNORECASE,
 )
 _NOT_CONTEXT = re.compile(r"max_tokens must be|quota|rate limit|per minute", re.IGNORECASE)
-_MODEL = re.compile(r"\bmodel\b.{0,120}(?:not found|does not exist|not exist|unknown)|no such model", re.IGNORECASE)
+_MODEL = re.compile(
+    r"\bmodel\b.{0,120}(?:not found|does not exist|not exist|unknown)|no such model|^model: \S+$", re.IGNORECASE
+)
 _BALANCE = re.compile(r"insufficient balance|insufficient_quota|exceeded your current quota|no credit", re.IGNORECASE)
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from llm_connector.types import Notes, ReasoningOption
 
-__all__ = ["BUDGETS", "Efforts", "budget_of", "effort_of"]
+__all__ = ["BUDGETS", "Efforts", "budget_of", "effort_of", "switched_off"]
 
 Efforts: TypeAlias = tuple[str, ...]
 """The words a server knows, weakest first; `"none"` among them if thinking can be switched off that way."""
@@ -26,7 +26,7 @@ def effort_of(asked: ReasoningOption, known: Efforts, notes: Notes) -> str | Non
         return None
     if asked is True:
         return None if "none" not in known else ("medium" if "medium" in known else known[-1])
-    if asked is False:
+    if switched_off(asked):
         if "none" in known:
             return "none"
         notes.add("downgraded", "reasoning", f"this model cannot stop thinking; sent as {known[0]!r}")
@@ -40,6 +40,11 @@ def effort_of(asked: ReasoningOption, known: Efforts, notes: Notes) -> str | Non
     nearest = next((name for name in known if _RANKS.index(name) >= rank and name != "none"), known[-1])
     notes.add("converted", "reasoning", f"{asked!r} became {nearest!r}, the nearest effort this server knows")
     return nearest
+
+
+def switched_off(asked: ReasoningOption) -> bool:
+    """Whether thinking is refused: False, or a budget of no tokens."""
+    return asked is not None and not asked
 
 
 def budget_of(asked: ReasoningOption, notes: Notes, *, least: int = 0) -> int | None:
@@ -57,4 +62,4 @@ def budget_of(asked: ReasoningOption, notes: Notes, *, least: int = 0) -> int | 
 
 
 def _word(budget: int) -> str:
-    return "none" if budget == 0 else next((word for word, most in BUDGETS.items() if budget <= most), "max")
+    return next((word for word, most in BUDGETS.items() if budget <= most), "max")

@@ -15,8 +15,6 @@ from llm_connector.wire import decode_json
 
 __all__ = ["Slot", "ToolCallSlots", "made_up_id"]
 
-_LATCH_LENGTH = 3  # shorter buffers are extended by chance: "a" then "ab" may honestly mean "aab"
-
 
 def made_up_id() -> str:
     """An id for a call that came without one; alphanumeric, since some servers refuse more when it goes back."""
@@ -26,7 +24,7 @@ def made_up_id() -> str:
 class Slot:
     """One call under assembly. Name and id are set once, arguments are appended and joined once."""
 
-    __slots__ = ("cumulative", "extra", "id", "index", "length", "merged", "name", "pieces", "wire_id")
+    __slots__ = ("cumulative", "extra", "id", "index", "length", "merged", "name", "pieces", "snapshot", "told", "wire_id")
 
     def __init__(self, index: int, wire_id: str | None) -> None:
         self.index = index
@@ -36,6 +34,8 @@ class Slot:
         self.pieces: list[str] = []
         self.length = 0
         self.cumulative = False
+        self.snapshot: str | None = None
+        self.told = False
         self.merged: dict[str, Any] | None = None
         self.extra: dict[str, Any] | None = None
 
@@ -61,12 +61,19 @@ class Slot:
         """Take one more piece of JSON text and return what is new in it."""
         if self.cumulative:
             return self._replace(piece)
-        if self.length > _LATCH_LENGTH and piece[:1] == "{" and self.pieces[0][:1] == "{":
+        if piece[:1] == "{" and self.pieces and self.pieces[0][:1] == "{":
             known = self.arguments
-            if len(piece) > len(known) and piece.startswith(known):
+            if self.snapshot is not None and piece.startswith(self.snapshot):
+                self.pieces, self.length = [self.snapshot], len(self.snapshot)
                 self.cumulative = True
                 return self._replace(piece)
-            if piece == known and self.complete():  # the whole call sent once more at the end
+            if len(piece) > len(known) and piece.startswith(known):
+                # JSON text is never continued by all of itself, except where an object may begin as a value.
+                if not _may_nest(known):
+                    self.cumulative = True
+                    return self._replace(piece)
+                self.snapshot = piece  # what follows will tell
+            elif piece == known and self.complete():  # the whole call sent once more at the end
                 return ""
         self.pieces.append(piece)
         self.length += len(piece)
@@ -87,6 +94,9 @@ class Slot:
         """The finished call; `interrupted` marks one whose end never came."""
         raw = self.arguments
         arguments, error = (self.merged, None) if self.merged is not None else parsed_arguments(raw)
+        if error and self.snapshot is not None and parsed_arguments(self.snapshot)[1] is None:
+            raw = self.snapshot
+            arguments, error = parsed_arguments(raw)
         if interrupted:
             error = "the stream ended before the call was complete"
         return ToolCall(
@@ -132,8 +142,7 @@ class ToolCallSlots:
         call_id = piece.get("id") or None  # an empty string equals absent
         index = piece.get("index")
         slot = self._find(call_id, index if isinstance(index, int) else None, name, arguments)
-        opened = not slot.name
-        if name and opened:
+        if name and not slot.name:
             slot.name = name
         elif name and not slot.pieces and slot.name not in self._tools and slot.name + name in self._tools:
             slot.name += name  # a name cut in two
@@ -145,8 +154,11 @@ class ToolCallSlots:
             added = slot.append(arguments) if (arguments and arguments != "null") or slot.pieces else ""
         else:
             added = slot.merge(arguments) if isinstance(arguments, Mapping) else ""
-        if opened and name:
-            return ToolCallDelta(slot.index, slot.id, slot.name, added)
+        if not slot.name:
+            return None
+        if not slot.told:  # the first piece brings id and name, and what came ahead of them
+            slot.told = True
+            return ToolCallDelta(slot.index, slot.id, slot.name, slot.arguments)
         return ToolCallDelta(slot.index, None, None, added) if added else None
 
     def _find(self, call_id: str | None, index: int | None, name: str | None, arguments: Any) -> Slot:
@@ -161,13 +173,17 @@ class ToolCallSlots:
         slot = self._by_index.get(index) if index is not None else self._last
         if slot is None:
             return self.open(None, index)
-        if name and slot.name and slot.complete() and arguments != slot.arguments:
-            return self.open(None, index)  # ids and indices are missing: a name after a whole object begins a call
+        begins = name or (isinstance(arguments, str) and arguments[:1] == "{")
+        if begins and slot.name and slot.complete() and arguments != slot.arguments:
+            # Ids and indices are missing: a name, or a second object, after a whole object begins a call.
+            further = self.open(None, index)
+            further.name = name or slot.name
+            return further
         return slot
 
     def _identify(self, slot: Slot, call_id: str) -> None:
         slot.wire_id = call_id
-        if not slot.name or not slot.pieces:
+        if not slot.told:
             slot.id = call_id
         self._by_id[call_id] = slot
 
@@ -175,3 +191,9 @@ class ToolCallSlots:
         for key, value in piece.items():
             if key not in ("id", "index", "type", "function", "custom") and value is not None:
                 slot.extra = {**(slot.extra or {}), key: value}
+
+
+def _may_nest(text: str) -> bool:
+    """Whether an object may begin as a value at the end of this JSON text: behind a colon, a bracket or a comma."""
+    bare = text.replace("\\\\", "").replace('\\"', "")
+    return bare.count('"') % 2 == 0 and bare.rstrip()[-1:] in (":", "[", ",")

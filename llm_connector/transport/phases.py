@@ -1,13 +1,18 @@
 """Two read limits for one answer: until its first byte, and between bytes after that.
 
-httpcore reads the limit once, when the body begins. Its network streams are a public interface, so ours wraps them and
-replaces the limit of a request, known by identity, once the first bytes of the body are there.
+httpcore knows one limit, and counts it anew for each read: a head that drips in never meets it. Its network streams are
+a public interface, so ours wraps them, counts the limit of a request, known by identity, down over all reads, and
+replaces it once the first bytes of the body are there.
 https://www.encode.io/httpcore/network-backends/ (checked 2026-11)
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import ssl
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,19 +22,25 @@ __all__ = ["AsyncPhasedBackend", "AsyncPhasedStream", "PhasedBackend", "PhasedSt
 
 
 class _Phase:
-    """The limit that replaces another, for as long as the request that set it reads."""
+    """The read limit of one request: what is left until the first byte, then what `replace` set."""
 
-    __slots__ = ("_first", "_then")
+    __slots__ = ("_asked", "_since", "_then")
 
     def __init__(self) -> None:
-        self._first: float | None = None
+        self._asked: float | None = None
+        self._since = 0.0
         self._then: float | None = None
 
-    def replace(self, first: float, then: float) -> None:
-        self._first, self._then = first, then
+    def replace(self, asked: float, then: float) -> None:
+        self._asked, self._then = asked, then
 
     def limit(self, asked: float | None) -> float | None:
-        return self._then if asked is not None and asked is self._first else asked
+        if asked is None:
+            return None
+        if asked is not self._asked:
+            self._asked, self._then, self._since = asked, None, time.monotonic()
+            return asked
+        return max(asked - (time.monotonic() - self._since), 0.001) if self._then is None else self._then
 
 
 class PhasedStream(httpcore.NetworkStream):
@@ -37,6 +48,7 @@ class PhasedStream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._process = os.getpid()
         self.phase = _Phase()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -46,7 +58,14 @@ class PhasedStream(httpcore.NetworkStream):
         self._stream.write(buffer, timeout)
 
     def close(self) -> None:
+        if self._process == os.getpid():  # a forked child must not end what its parent uses
+            self.abort()
         self._stream.close()
+
+    def abort(self) -> None:
+        """End the connection, so that a thread that waits for it wakes; closing the socket alone leaves it waiting."""
+        with contextlib.suppress(OSError):
+            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

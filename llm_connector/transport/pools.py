@@ -1,17 +1,18 @@
 """Connection pools of the process, shared by clients of the same settings and counted.
 
 One for each (scheme, proxy), and for coroutines one for each event loop as well: a pool belongs to the loop that made
-it. A forked child begins with none, since sockets cannot be shared.
+it, and ends with it. A forked child begins with none, since sockets cannot be shared.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import ssl
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from llm_connector.errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ASYNC_POOLS", "SYNC_POOLS", "AsyncPools", "Pool", "PoolKey", "Pools", "pool_key"]
+__all__ = ["ASYNC_POOLS", "SYNC_POOLS", "AsyncPools", "Pool", "PoolKey", "Pools", "is_over", "pool_key"]
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE_SECONDS = 20.0  # below the idle limit of common load balancers, so that stale sockets are rare
@@ -31,12 +32,13 @@ PoolKey = tuple[str, str]
 
 
 class Pool(Generic[T]):
-    """An httpx transport and the clients that use it."""
+    """An httpx transport, the host of the proxy it goes through, `""` for none, and the clients that use it."""
 
-    __slots__ = ("transport", "users")
+    __slots__ = ("proxy", "transport", "users")
 
-    def __init__(self, transport: T) -> None:
+    def __init__(self, transport: T, key: PoolKey) -> None:
         self.transport = transport
+        self.proxy = key[1] and urlsplit(key[1]).netloc.rpartition("@")[2]
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
@@ -53,7 +55,7 @@ class Pools(Generic[T]):
         with self._lock:
             pool = self._pools.get(key)
             if pool is None:
-                pool = self._pools[key] = Pool(self._make(key))
+                pool = self._pools[key] = Pool(self._make(key), key)
             pool.users.add(user)
             return pool
 
@@ -69,6 +71,12 @@ class Pools(Generic[T]):
                         unused.append(pool.transport)
         return unused
 
+    def take_all(self) -> list[T]:
+        """Every transport, for the caller to close; the pools are empty afterwards."""
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        return [pool.transport for pool in pools.values()]
+
     def forget(self) -> None:
         """Drop everything without touching a socket: they belong to the parent of this process."""
         self._lock = threading.Lock()
@@ -76,25 +84,57 @@ class Pools(Generic[T]):
 
 
 class AsyncPools:
-    """Pools by event loop and key; those of a loop that is gone go with it."""
+    """Pools by event loop and key; those of a loop end with it.
+
+    An open connection refers to its loop, so a weak key alone would keep both for ever.
+    """
 
     def __init__(self, make: Callable[[PoolKey], httpx.AsyncHTTPTransport]) -> None:
         self._make = make
-        self._loops: weakref.WeakKeyDictionary[Any, Pools[httpx.AsyncHTTPTransport]] = weakref.WeakKeyDictionary()
+        self._loops: weakref.WeakKeyDictionary[Any, _LoopPools] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def of(self, loop: Any) -> Pools[httpx.AsyncHTTPTransport]:
-        """The pools of a running loop."""
+        """The pools of the running loop."""
         with self._lock:
             pools = self._loops.get(loop)
             if pools is None:
-                pools = self._loops[loop] = Pools(self._make)
+                for gone in [known for known in self._loops if is_over(known)]:
+                    del self._loops[gone]
+                pools = self._loops[loop] = _LoopPools(self._make)
             return pools
 
     def forget(self) -> None:
         """Drop everything without touching a socket."""
         self._lock = threading.Lock()
         self._loops = weakref.WeakKeyDictionary()
+
+
+class _LoopPools(Pools["httpx.AsyncHTTPTransport"]):
+    """The pools of one loop.
+
+    asyncio.run and its like finish the loop's open generators before they close it: that is when one of ours closes the
+    connections. A loop that is closed without that leaves its sockets to the garbage collector.
+    """
+
+    def __init__(self, make: Callable[[PoolKey], httpx.AsyncHTTPTransport]) -> None:
+        super().__init__(make)
+        self._end = self._until_the_end()
+        with contextlib.suppress(StopIteration):
+            self._end.__anext__().__await__().send(None)  # up to its `yield`, which waits for nothing
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            for transport in self.take_all():
+                await transport.aclose()
+
+
+def is_over(loop: Any) -> bool:
+    """Whether a loop has been closed; trio's tokens cannot say so."""
+    is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
+    return is_closed is not None and is_closed()
 
 
 def pool_key(url: str, proxy: str | None, provider: str) -> PoolKey:

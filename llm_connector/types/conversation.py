@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from llm_connector.errors import ConfigurationError
 from llm_connector.types.media import Audio, Document, Image, Video
 from llm_connector.types.messages import AnyPart, Message, Reasoning, Role, Text, ToolCall, ToolResult
+from llm_connector.types.part import Part
 from llm_connector.wire import decode_json
 
 __all__ = ["Messages", "conversation", "parsed_arguments"]
@@ -27,6 +29,8 @@ ROLES: dict[str, Role] = {
     "function": "tool",
 }
 
+_REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -43,11 +47,11 @@ def conversation(messages: Messages) -> list[Message]:
         raise ConfigurationError("messages: give a string, a Message, or a list of messages or role/content dicts")
     turns: list[Message] = []
     for position, message in enumerate(messages):
-        if type(message) is Message or isinstance(message, Message):
-            turns.append(message)
-            continue
         try:
-            turns.append(_turn(message))
+            turn = message if type(message) is Message or isinstance(message, Message) else _turn(message)
+            if not turn.parts and turn.role != "assistant":
+                raise ConfigurationError(f"this {turn.role} message is empty; give it content")
+            turns.append(turn)
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, problem["loc"]))
@@ -94,9 +98,10 @@ def _turn(message: Mapping[str, Any]) -> Message:
         raise ConfigurationError(f"{type(message).__name__!r} is not a message; give a Message or a role/content dict")
     if "parts" in message:
         return Message.model_validate(dict(message))
-    role = ROLES.get(message.get("role", ""))
+    named = message.get("role")
+    role = ROLES.get(named) if isinstance(named, str) else None
     if role is None:
-        raise ConfigurationError(f"unknown role {message.get('role')!r}; use 'system', 'user', 'assistant' or 'tool'")
+        raise ConfigurationError(f"unknown role {named!r}; use 'system', 'user', 'assistant' or 'tool'")
     content = message.get("content")
     if isinstance(content, str) and len(message) == 2:
         return _plain(role, content)
@@ -107,16 +112,17 @@ def _turn(message: Mapping[str, Any]) -> Message:
         parts.extend(_reasoning(message))
     parts.extend(_content(content))
     parts.extend(_call(call) for call in message.get("tool_calls") or ())
+    if message.get("function_call"):  # the form before tool calls
+        parts.append(_call({"function": message["function_call"]}))
     return Message(role=role, parts=parts, name=message.get("name"))
 
 
 def _tool_turn(message: Mapping[str, Any], content: Any) -> Message:
-    call_id = message.get("tool_call_id") or message.get("name")
+    name = message.get("name") or message.get("tool_name")
+    call_id = message.get("tool_call_id") or (name and _made_id(name))
     if not call_id:
         raise ConfigurationError("a tool message needs 'tool_call_id', the id of the call it answers")
-    result = ToolResult(
-        call_id=call_id, name=message.get("name"), parts=[_result_part(part) for part in _content(content)]
-    )
+    result = ToolResult(call_id=call_id, name=name, parts=[_result_part(part) for part in _content(content)])
     return Message(role="tool", parts=[result])
 
 
@@ -128,11 +134,11 @@ def _result_part(part: AnyPart) -> Text | Image | Document:
 
 def _reasoning(message: Mapping[str, Any]) -> list[AnyPart]:
     details = message.get("reasoning_details")
-    for field in ("reasoning_content", "reasoning", "thinking"):
-        text = message.get(field)
-        if isinstance(text, str):
-            return [Reasoning(text, field=field, details=details)]
-    return [Reasoning("", details=details)] if details else []
+    said = {field: text for field in _REASONING_FIELDS if isinstance(text := message.get(field), str)}
+    field = next((name for name in said if said[name]), next(iter(said), None))
+    if field is None:
+        return [Reasoning("", details=details)] if details else []
+    return [Reasoning(said[field], field=field, details=details)]
 
 
 def _content(content: Any) -> list[AnyPart]:
@@ -148,8 +154,10 @@ def _content(content: Any) -> list[AnyPart]:
 def _part(item: Any) -> list[AnyPart]:
     if isinstance(item, str):
         return [Text(item)]
+    if isinstance(item, Part):
+        return [item]  # type: ignore[list-item]  # every part is one of AnyPart
     if not isinstance(item, Mapping):
-        return [item]
+        raise ConfigurationError(f"{type(item).__name__!r} is not content; give text or parts")
     kind = item.get("type")
     if kind in ("text", "input_text", "output_text"):
         return [Text(item["text"], cache=_cache(item))]
@@ -157,16 +165,16 @@ def _part(item: Any) -> list[AnyPart]:
         image = item.get("image_url", "")
         address = image["url"] if isinstance(image, Mapping) else image
         detail = image.get("detail") if isinstance(image, Mapping) else item.get("detail")
-        return [Image(address, detail=detail, cache=_cache(item))]
+        return [Image(_address(address, "image"), detail=detail, cache=_cache(item))]
     if kind == "input_audio":
         audio = item["input_audio"]
         return [Audio.base64(f"audio/{audio['format']}", audio["data"])]
     if kind == "video_url":
         video = item["video_url"]
-        return [Video(video["url"] if isinstance(video, Mapping) else video)]
+        return [Video(_address(video["url"] if isinstance(video, Mapping) else video, "video"))]
     if kind == "file":
         file = item["file"]
-        return [Document(file["file_data"], name=file.get("filename"))]
+        return [Document(_address(file["file_data"], "file"), name=file.get("filename"))]
     if kind in ("image", "document") and isinstance(item.get("source"), Mapping):
         return [_sourced(kind, item)]
     if kind == "thinking":
@@ -176,13 +184,25 @@ def _part(item: Any) -> list[AnyPart]:
     )
 
 
+def _address(value: Any, kind: str) -> str:
+    """A URL. A dict may come from another machine, so a path in it must not open files of this one."""
+    if isinstance(value, str) and value[:8].lower().startswith(("http://", "https://", "data:")):
+        return value
+    raise ConfigurationError(
+        f"the {kind} in a dict needs an http(s) or data URL; for a file of this machine use Image(path) or the like"
+    )
+
+
 def _sourced(kind: str, item: Mapping[str, Any]) -> Image | Document:
     """An image or document block in the shape of Anthropic's wire format."""
     source = item["source"]
     part = Image if kind == "image" else Document
     name = {"name": item["title"]} if kind == "document" and item.get("title") else {}
     if source.get("type") == "url":
-        return part(source["url"], cache=_cache(item), **name)
+        return part(_address(source["url"], kind), cache=_cache(item), **name)
+    if source.get("type") == "text":
+        content = base64.b64encode(source["data"].encode()).decode()
+        return part.base64(source.get("media_type", "text/plain"), content, cache=_cache(item), **name)
     return part.base64(source["media_type"], source["data"], cache=_cache(item), **name)
 
 
@@ -193,13 +213,18 @@ def _cache(item: Mapping[str, Any]) -> Any:
     return control["ttl"] if control.get("ttl") in ("5m", "1h") else True
 
 
+def _made_id(function: str) -> str:
+    """The id of a call that has none, such that its result finds it."""
+    return f"call_{function}"
+
+
 def _call(call: Any) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
     function = call["function"]
     arguments = function.get("arguments")
     extra = {key: value for key, value in call.items() if key not in ("id", "type", "index", "function")} or None
-    call_id = call.get("id") or f"call_{function['name']}"
+    call_id = call.get("id") or _made_id(function["name"])
     if isinstance(arguments, Mapping):
         return ToolCall(id=call_id, name=function["name"], arguments=dict(arguments), extra=extra)
     raw = arguments or ""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from llm_connector.errors import ConfigurationError
+from llm_connector.errors import ConfigurationError, excerpt
 from llm_connector.types.part import CacheMark, Part
 
 __all__ = ["Audio", "Document", "Image", "Media", "Video"]
@@ -21,14 +21,15 @@ _SIGNATURES: tuple[tuple[bytes, int, str], ...] = (
     (b"\xff\xd8\xff", 0, "image/jpeg"),
     (b"GIF8", 0, "image/gif"),
     (b"WEBP", 8, "image/webp"),
-    (b"BM", 0, "image/bmp"),
     (b"II*\x00", 0, "image/tiff"),
     (b"MM\x00*", 0, "image/tiff"),
     (b"ftypheic", 4, "image/heic"),
     (b"ftypavif", 4, "image/avif"),
     (b"%PDF-", 0, "application/pdf"),
     (b"WAVE", 8, "audio/wav"),
-    (b"ID3", 0, "audio/mp3"),
+    (b"ID3\x02", 0, "audio/mp3"),
+    (b"ID3\x03", 0, "audio/mp3"),
+    (b"ID3\x04", 0, "audio/mp3"),
     (b"\xff\xfb", 0, "audio/mp3"),
     (b"\xff\xf3", 0, "audio/mp3"),
     (b"\xff\xf1", 0, "audio/aac"),
@@ -115,7 +116,7 @@ class Media(Part):
         data = "".join(data.split())
         try:
             binascii.a2b_base64(data, strict_mode=True)
-        except binascii.Error as error:
+        except ValueError as error:
             raise ConfigurationError(f"{self._label()} is not valid base64: {error}") from None
         if not data:
             raise ConfigurationError(f"{self._label()} is empty")
@@ -123,6 +124,8 @@ class Media(Part):
             raise ConfigurationError(
                 f"{self._label()} needs a media type, for example {self.family or 'application'}/…"
             )
+        if self.family and not self.media_type.startswith(self.family + "/"):
+            raise ConfigurationError(f"{self._label()} cannot be {self.media_type!r}; use the part for that")
         object.__setattr__(self, "data", data)
 
     @classmethod
@@ -131,8 +134,10 @@ class Media(Part):
 
     @classmethod
     def _read(cls, source: Source) -> dict[str, Any]:
-        if isinstance(source, bytes):
-            return cls._embed(source, "")
+        if isinstance(source, bytes | bytearray | memoryview):
+            return cls._embed(bytes(source), "")
+        if not isinstance(source, str | Path):
+            raise ConfigurationError(f"{cls._label()}: give a URL, a path or bytes, not a {type(source).__name__}")
         if isinstance(source, str):
             head = source[:8].lower()
             if head.startswith(("http://", "https://")):
@@ -142,15 +147,19 @@ class Media(Part):
                 if not media_type.endswith(";base64"):
                     raise ConfigurationError(f"{cls._label()}: only base64 data URLs are supported")
                 return {"media_type": media_type.removesuffix(";base64").partition(";")[0], "data": data}
-        return cls._read_file(Path(source).expanduser())
+        return cls._read_file(Path(source))
 
     @classmethod
     def _read_file(cls, path: Path) -> dict[str, Any]:
         try:
-            content = path.read_bytes()
-        except (OSError, ValueError) as error:
+            content = path.expanduser().read_bytes()
+        except (OSError, RuntimeError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ConfigurationError(f"{cls._label()} file {str(path)!r} cannot be read: {reason}") from None
+            name = str(path)
+            remedy = f"; for base64 text use {cls.__name__}.base64(media_type, data)" if len(name) > 200 else ""
+            raise ConfigurationError(
+                f"{cls._label()} file {excerpt(name, 200)!r} cannot be read: {reason}{remedy}"
+            ) from None
         return cls._embed(content, path.name)
 
     @classmethod
@@ -226,6 +235,8 @@ def _sniff(content: bytes, name: str) -> str:
     for signature, offset, media_type in _SIGNATURES:
         if content.startswith(signature, offset):
             return media_type
+    if content.startswith(b"BM") and content[6:10] == bytes(4):  # two letters alone also begin texts
+        return "image/bmp"
     suffix = Path(name).suffix.lower()
     if suffix in _SUFFIXES:
         return _SUFFIXES[suffix]

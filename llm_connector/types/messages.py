@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from llm_connector.errors import ConfigurationError
 from llm_connector.types.media import Audio, Document, Image, Video
 from llm_connector.types.part import CacheMark, Part
 
@@ -165,4 +166,9 @@ def tool_result(
 
 
 def _parts(values: tuple[str | AnyPart, ...]) -> list[AnyPart]:
+    for value in values:
+        if not isinstance(value, str | Part):
+            raise ConfigurationError(
+                f"{type(value).__name__!r} is not a part; give a string (json.dumps makes one), a Text, an Image…"
+            )
     return [Text(value) if isinstance(value, str) else value for value in values]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -53,12 +54,13 @@ class ChatOptions(TypedDict, total=False):
 
 
 class JsonSchema(BaseModel):
-    """A schema the answer must follow."""
+    """A schema the answer must follow. `strict` is what its dict said, and None where it said nothing."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     schema_: Schema
+    strict: bool | None = None
 
 
 class ChatRequest(BaseModel):
@@ -81,7 +83,7 @@ class ChatRequest(BaseModel):
     n: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, int | float] | None = None
     logprobs: bool | int | None = None
     user: str | None = None
     tools: list[Tool] = []
@@ -102,8 +104,7 @@ class ChatRequest(BaseModel):
 
         Raises ConfigurationError that names the position and the remedy.
         """
-        given = {name: value for name, value in options.items() if value is not None}
-        fields = {name: _NORMALISE[name](value) if name in _NORMALISE else value for name, value in given.items()}
+        fields = {name: _normalised(name, value) for name, value in options.items() if value is not None}
         if isinstance(messages, ChatRequest):
             kept = {name: getattr(messages, name) for name in messages.model_fields_set}
             fields = {**kept, **fields}
@@ -126,9 +127,27 @@ class ChatRequest(BaseModel):
                 raise ConfigurationError(
                     f"tool_choice: {self.tool_choice!r} is none of 'auto', 'none', 'required' or the tools {names}"
                 )
+        if self.tool_choice == "required" and not self.tools:
+            raise ConfigurationError("tool_choice: 'required', but there are no tools=")
+        for header, value in (self.extra_headers or {}).items():
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigurationError(f"extra_headers: {header!r} holds what a header cannot: printable ASCII only")
         if isinstance(self.reasoning, int) and not isinstance(self.reasoning, bool) and self.reasoning < 0:
             raise ConfigurationError("reasoning: a budget is a number of tokens, 0 or more; False switches it off")
         return self
+
+
+def _normalised(name: str, value: Any) -> Any:
+    """What a caller may write for an option, as the field of that name holds it."""
+    normalise = _NORMALISE.get(name)
+    if normalise is None:
+        return value
+    if name not in _TAKEN:
+        return normalise(value)
+    try:
+        return normalise(value)
+    except (AttributeError, TypeError, ValueError):
+        raise ConfigurationError(f"{name}: {_TAKEN[name]}, not a {type(value).__name__}") from None
 
 
 def _tools(value: Any) -> list[Tool]:
@@ -146,23 +165,34 @@ def _tool_choice(value: Any) -> Any:
 
 def _response_format(value: Any) -> JsonSchema | Literal["json"] | None:
     if isinstance(value, type) and issubclass(value, BaseModel):
-        return JsonSchema(name=value.__name__, schema_=model_schema(value))
+        return JsonSchema(name=_schema_name(value.__name__), schema_=model_schema(value))
     if value in ("json", "json_object"):
         return "json"
     if isinstance(value, JsonSchema):
         return value
-    if isinstance(value, Mapping):
-        kind = value.get("type")
-        if kind in ("json_object", "text"):
-            return "json" if kind == "json_object" else None
-        wrapped = value.get("json_schema") if kind == "json_schema" else None
-        if isinstance(wrapped, Mapping) and isinstance(wrapped.get("schema"), Mapping):
-            return JsonSchema(name=str(wrapped.get("name") or "answer"), schema_=inlined(wrapped["schema"]))
-        return JsonSchema(name=str(value.get("title") or "answer"), schema_=inlined(value))
-    raise ConfigurationError("response_format: give a pydantic class, a JSON Schema dict or 'json'")
+    if not isinstance(value, Mapping):
+        raise ConfigurationError("response_format: give a pydantic class, a JSON Schema dict or 'json'")
+    kind = value.get("type")
+    if kind in ("json_object", "text"):
+        return "json" if kind == "json_object" else None
+    if kind != "json_schema":
+        return JsonSchema(name=_schema_name(value.get("title")), schema_=inlined(value))
+    wrapped = value.get("json_schema", value)
+    schema = wrapped.get("schema") if isinstance(wrapped, Mapping) else None
+    if not isinstance(schema, Mapping):
+        raise ConfigurationError("response_format: a json_schema needs a 'schema'")
+    strict = wrapped.get("strict")
+    return JsonSchema(
+        name=_schema_name(wrapped.get("name")), schema_=inlined(schema), strict=None if strict is None else bool(strict)
+    )
 
 
-_NORMALISE = {
+def _schema_name(name: Any) -> str:
+    """The name as servers take it; generic classes and titles hold brackets and spaces."""
+    return re.sub(r"[^a-zA-Z0-9_-]+", "_", str(name or "answer"))[:64]
+
+
+_NORMALISE: dict[str, Callable[[Any], Any]] = {
     "tools": _tools,
     "tool_choice": _tool_choice,
     "response_format": _response_format,
@@ -172,6 +202,13 @@ _NORMALISE = {
     "metadata": dict,
     "extra_body": dict,
     "extra_headers": lambda value: {name.lower(): text for name, text in value.items()},
+}
+_TAKEN = {
+    "stop": "give a string or a list of them",
+    "logit_bias": "give a dict of token ids and numbers",
+    "metadata": "give a dict of strings",
+    "extra_body": "give a dict of the wire's own fields",
+    "extra_headers": "give a dict of strings",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -112,8 +113,10 @@ class ChatResponse(BaseModel):
             raise ParseError(f"the answer is not a {model.__name__}: {problems}", body=excerpt(self.text)) from error
 
 
+_FENCED = re.compile(r"```(?:[a-zA-Z]+\b)?(.*)```", re.DOTALL)
+
+
 def _unfenced(text: str) -> str:
     text = text.strip()
-    if text.startswith("```") and text.endswith("```") and len(text) > 6:
-        text = text[3:-3].partition("\n")[2] if "\n" in text else text[3:-3]
-    return text.strip()
+    fenced = _FENCED.fullmatch(text)
+    return fenced[1].strip() if fenced else text

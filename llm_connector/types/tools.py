@@ -7,15 +7,16 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_connector.errors import ConfigurationError
-from llm_connector.schema import Schema, function_schema, model_schema
+from llm_connector.schema import Schema, function_schema, inlined, model_schema, unwrapped
 from llm_connector.types.part import CacheMark
 
 __all__ = ["Tool", "ToolLike"]
 
 _MADE: weakref.WeakKeyDictionary[Any, Tool] = weakref.WeakKeyDictionary()
+_MADE_OF_METHODS: weakref.WeakKeyDictionary[Any, Tool] = weakref.WeakKeyDictionary()
 
 EMPTY_PARAMETERS: Schema = {"type": "object", "properties": {}}
 
@@ -44,8 +45,10 @@ class Tool(BaseModel):
         strict: bool | None = None,
         **fields: Any,
     ) -> None:
-        if not parameters or parameters.get("type") != "object" or "properties" not in parameters:
+        if not (isinstance(parameters, dict) and parameters.get("type") == "object" and "properties" in parameters):
             parameters = _object_schema(name, parameters)
+        if "$defs" in parameters or "definitions" in parameters:
+            parameters = inlined(parameters)
         super().__init__(name=name, description=description, parameters=parameters, strict=strict, **fields)
 
     @classmethod
@@ -59,14 +62,20 @@ class Tool(BaseModel):
         if isinstance(source, Tool):
             return source
         if isinstance(source, Mapping):
-            return cls._of_dict(source)
+            try:
+                return cls._of_dict(source)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                raise ConfigurationError(f"tools: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        # A bound method is a new object at each mention, so its tool is kept with the function behind it.
+        key = getattr(source, "__func__", source)
+        tools = _MADE if key is source else _MADE_OF_METHODS
         try:
-            made = _MADE.get(source)
+            made = tools.get(key)
         except TypeError:  # cannot be weakly referenced
             return cls._make(source)
         if made is None:
-            made = cls._make(source)
-            _MADE[source] = made
+            made = tools[key] = cls._make(source)
         return made
 
     @classmethod
@@ -77,13 +86,17 @@ class Tool(BaseModel):
             parameters = {key: value for key, value in schema.items() if key not in ("title", "description")}
             return cls(source.__name__, description, parameters)
         if callable(source):
-            return cls(_name_of(source), _summary(inspect.getdoc(source) or ""), function_schema(source))
+            called = unwrapped(source)
+            text = inspect.getdoc(called) or inspect.getdoc(type(called).__call__) or ""
+            return cls(_name_of(called), _summary(text), function_schema(source))
         raise ConfigurationError(
             f"tools: {type(source).__name__!r} is not a tool; give a Tool, a function, a pydantic class or a dict"
         )
 
     @classmethod
     def _of_dict(cls, source: Mapping[str, Any]) -> Tool:
+        if "native" in source and source.keys() <= cls.model_fields.keys():  # a dumped `Tool`
+            return cls(**source)
         function = source.get("function") if source.get("type", "function") == "function" else source
         if (
             isinstance(function, Mapping)
@@ -112,6 +125,9 @@ ToolLike = Tool | Callable[..., Any] | type[BaseModel] | Mapping[str, Any]
 
 
 def _object_schema(name: str, parameters: Schema | None) -> Schema:
+    if not isinstance(parameters, Mapping | None):
+        kind = type(parameters).__name__
+        raise ConfigurationError(f"tool {name!r}: parameters must be a JSON Schema object, not a {kind}")
     if not parameters or (
         parameters.get("type") in (None, "null") and not ({"$ref", "anyOf", "allOf"} & set(parameters))
     ):

@@ -180,3 +180,15 @@ def completion(finish: str | None = "stop", **message: Any) -> dict[str, Any]:
 
 
 STOP = delta("stop")
+
+
+def anthropic_events(*events: Json, stop_reason: str = "end_turn", usage: Json | None = None) -> bytes:
+    """An Anthropic stream: these events between the beginning and the end of a message."""
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [], "usage": {}}
+    return sse(
+        {"type": "message_start", "message": head},
+        *events,
+        {"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage or {"output_tokens": 5}},
+        {"type": "message_stop"},
+        named=True,
+    )
