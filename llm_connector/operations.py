@@ -13,11 +13,18 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from llm_connector.decoding import ChatDecoder, OpenStream, RenderedChat, completed
-from llm_connector.errors import APIError, BadRequestError, LlmConnectorError, ParseError
+from llm_connector.errors import (
+    APIError,
+    BadRequestError,
+    ConfigurationError,
+    LlmConnectorError,
+    ParseError,
+    TimeoutError,
+)
 from llm_connector.protocols import ErrorEvent
 from llm_connector.protocols.turns import own_parts
 from llm_connector.providers.spec import Endpoint
-from llm_connector.refusals import api_error, body_of, decoded, name_provider
+from llm_connector.refusals import api_error, body_of, decoded, name_provider, seal
 from llm_connector.retry import LONGEST_WAIT, Retry
 from llm_connector.types import ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes
 from llm_connector.wire import Call, HttpRequest, HttpResponse, Json, Send, Sleep, Steps
@@ -70,8 +77,8 @@ def render(endpoint: Endpoint, request: ChatRequest, *, stream: bool, strict: bo
 def chat(rendered: RenderedChat, retry: Retry) -> Steps[ChatResponse]:
     """One whole answer."""
 
-    def read(response: HttpResponse) -> ChatResponse:
-        return _read_chat(rendered, response)
+    def read(ready: Endpoint, response: HttpResponse) -> ChatResponse:
+        return _read_chat(_at(rendered, ready), response)
 
     return (yield from _teach(rendered, retry, read))
 
@@ -79,8 +86,8 @@ def chat(rendered: RenderedChat, retry: Retry) -> Steps[ChatResponse]:
 def open_stream(rendered: RenderedChat, retry: Retry, max_event_bytes: int) -> Steps[OpenStream]:
     """An open stream, with the decoder that turns its bytes into chunks."""
 
-    def read(response: HttpResponse) -> OpenStream:
-        return OpenStream(response.source, ChatDecoder(rendered, response, max_event_bytes))
+    def read(ready: Endpoint, response: HttpResponse) -> OpenStream:
+        return OpenStream(response.source, ChatDecoder(_at(rendered, ready), response, max_event_bytes))
 
     return (yield from _teach(rendered, retry, read))
 
@@ -139,11 +146,11 @@ def exchange(
 ) -> Steps[T]:
     """Send a JSON request and read the JSON answer; what every operation but chat needs."""
 
-    def read_response(response: HttpResponse) -> T:
+    def read_response(ready: Endpoint, response: HttpResponse) -> T:
         try:
-            return read(decoded(endpoint, response) if response.content else None)
+            return read(decoded(ready, response) if response.content else None)
         except ErrorEvent as event:
-            raise api_error(endpoint, response, event.body) from None
+            raise api_error(ready, response, event.body) from None
 
     def make(ready: Endpoint) -> HttpRequest:
         return ready.request(path, body, method)
@@ -151,10 +158,11 @@ def exchange(
     return (yield from attempts(endpoint, make, read_response, retry, use=use))
 
 
-def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[HttpResponse], T]) -> Steps[T]:
+def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpResponse], T]) -> Steps[T]:
     """Send a chat request; a refused field that the protocol knows how to do without is learned, once each."""
     endpoint, request = rendered.endpoint, rendered.request
     protocol = endpoint.protocol(request.model)
+    known = [protocol]
     body = rendered.body
     while True:
         try:
@@ -163,14 +171,20 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[HttpResponse], 
             return (yield from attempts(endpoint, make, read, retry, stream=rendered.stream, use=use))
         except BadRequestError as error:
             learned = None if rendered.notes.strict else protocol.learn(protocol.parse_error(error.body))
-            if learned is None:
+            if learned is None or learned[0] in known:  # a server may refuse both ways, for ever
                 raise
             protocol, lesson = learned
+            known.append(protocol)
             endpoint.learned[request.model] = protocol
             rendered.notes.add("learned", "server", lesson)
             body = protocol.render_chat(request, stream=rendered.stream, notes=rendered.notes)
             if request.extra_body:
                 body = _merged(body, request.extra_body)
+
+
+def _at(rendered: RenderedChat, ready: Endpoint) -> RenderedChat:
+    """The request at the endpoint it was sent to, which knows the secrets that were sent."""
+    return rendered if ready is rendered.endpoint else replace(rendered, endpoint=ready)
 
 
 def _request(rendered: RenderedChat, body: Json, ready: Endpoint) -> HttpRequest:
@@ -180,7 +194,7 @@ def _request(rendered: RenderedChat, body: Json, ready: Endpoint) -> HttpRequest
 def attempts(
     endpoint: Endpoint,
     make: Callable[[Endpoint], HttpRequest],
-    read: Callable[[HttpResponse], T],
+    read: Callable[[Endpoint, HttpResponse], T],
     retry: Retry,
     *,
     stream: bool = False,
@@ -188,20 +202,24 @@ def attempts(
 ) -> Steps[T]:
     """Send until an answer can be read, the error is final, or the retries are used up."""
     attempt = 0
+    ready = endpoint
     while True:
         attempt += 1
         try:
             ready = yield from _ready(endpoint, use)
-            response = yield from _follow(endpoint, make(ready), stream)
-            if response.status >= 300:
-                raise api_error(ready, response, body_of(response))
-            return read(response)
+            response = yield from _follow(make(ready), stream)
+            if not 200 <= response.status < 300:
+                raise api_error(ready, response, body_of(ready, response))
+            return read(ready, response)
         except LlmConnectorError as error:
+            seal(error, ready)
             wanted = error.retry_after if isinstance(error, APIError) else None
             if not error.retryable or attempt > retry.retries or (wanted or 0.0) > LONGEST_WAIT:
-                name_provider(error, endpoint.spec.name)
                 raise
-            yield Sleep(retry.delay(attempt, wanted))
+            try:
+                yield Sleep(retry.delay(attempt, wanted))
+            except TimeoutError:  # the call's total limit leaves no time for another attempt
+                raise error from None
 
 
 def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
@@ -210,32 +228,44 @@ def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
     if prepare is not None:
         endpoint = yield Call(lambda: prepare(endpoint, *use), blocking=True)
     if callable(endpoint.api_key):
-        endpoint = endpoint.with_key((yield Call(endpoint.api_key)))
+        key = yield Call(endpoint.api_key)
+        if key is None and endpoint.spec.api_key_env:
+            raise ConfigurationError("no API key: the function given as api_key= returned None")
+        endpoint = endpoint.with_key(key)
     return endpoint
 
 
-def _follow(endpoint: Endpoint, request: HttpRequest, stream: bool) -> Steps[HttpResponse]:
+def _follow(request: HttpRequest, stream: bool) -> Steps[HttpResponse]:
     """Send, following 307 and 308 on the same origin only: a key must not reach another host."""
     response: HttpResponse = yield Send(request, stream)
     for _ in range(_MAX_REDIRECTS):
-        if response.status not in (307, 308) or "location" not in response.headers:
-            break
-        target = urljoin(request.url, response.headers["location"])
-        if _origin(target) != _origin(request.url):
+        target = _redirected(request.url, response)
+        if target is None:
             break
         request = replace(request, url=target)
         response = yield Send(request, stream)
     return response
 
 
+def _redirected(url: str, response: HttpResponse) -> str | None:
+    """Where the same request should go instead; None for anything but another path of the same server."""
+    if response.status not in (307, 308) or "location" not in response.headers:
+        return None
+    try:
+        target = urljoin(url, response.headers["location"])
+        return target if _origin(target) == _origin(url) else None
+    except ValueError:  # what the server sent is not a URL
+        return None
+
+
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
     protocol = rendered.endpoint.protocol(rendered.request.model)
-    if response.content.lstrip()[:6] in (b"data: ", b"event:") or response.content.startswith(b"data:"):
+    if response.content.lstrip().startswith((b"data:", b"event:", b":")):
         decoder = ChatDecoder(rendered, response, len(response.content) + 1)  # a stream although none was asked for
         for _ in (*decoder.feed(response.content), *decoder.close()):
             pass

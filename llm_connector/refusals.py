@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from llm_connector.errors import (
     APIError,
     InsufficientBalanceError,
     LlmConnectorError,
+    ParseError,
     RateLimitError,
     ServerError,
     excerpt,
@@ -20,7 +20,10 @@ from llm_connector.providers.spec import Endpoint
 from llm_connector.retry import retry_after
 from llm_connector.wire import HttpResponse, Json, decode_json
 
-__all__ = ["api_error", "body_of", "decoded", "name_provider", "page_error", "request_id"]
+__all__ = ["api_error", "body_of", "decoded", "name_provider", "page_error", "request_id", "seal"]
+
+LONGEST_MESSAGE = 4000
+"""Characters. Servers answer with whole logs; `error.body` has them."""
 
 _REQUEST_IDS = (
     *("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-ds-trace-id"),
@@ -30,19 +33,21 @@ _REQUEST_IDS = (
 
 def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stream: bool = False) -> APIError:
     """The error that a response is, with every secret of the caller taken out of what the server said."""
-    if isinstance(body, str):
-        body = endpoint.redact(body)
+    body = _redacted(endpoint, body)
     detail = endpoint.spec.protocol.parse_error(body)
     kind: type[APIError] = error_class(response.status, detail)
     status = detail.status if response.status < 400 and detail.status else response.status
+    message = detail.message or f"HTTP {response.status}"
+    if len(message) > LONGEST_MESSAGE:
+        message = message[:LONGEST_MESSAGE] + "…"
     return (streamed(kind) if in_stream else kind)(
-        endpoint.redact(detail.message or f"HTTP {response.status}") + _hint(endpoint, response, kind),
+        endpoint.redact(message + _hint(endpoint, response)),
         provider=endpoint.spec.name,
         status=status,
-        code=detail.code or detail.type,
-        request_id=detail.request_id or request_id(response.headers),
+        code=_short(detail.code or detail.type),
+        request_id=_short(endpoint.redact(detail.request_id or request_id(response.headers) or "")),
         retry_after=retry_after(response.headers, time.time()),
-        body=_redacted(endpoint, body),
+        body=body,
         retryable=_retryable(status, response.headers, detail, kind),
     )
 
@@ -50,27 +55,57 @@ def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stre
 def page_error(
     endpoint: Endpoint, status: int, headers: Mapping[str, str], text: str, *, in_stream: bool = False
 ) -> APIError:
+    """The error that a web page is."""
     kind: type[APIError] = streamed(APIError) if in_stream else APIError
+    text = endpoint.redact(text)
     return kind(
-        f"a web page answered instead of the API: {text[:200]!r}; check base_url ({endpoint.base_url})",
+        f"a web page answered instead of the API: {text[:200]!r}; check base_url ({_address(endpoint)})",
         provider=endpoint.spec.name,
         status=status,
-        request_id=request_id(headers),
+        request_id=_short(endpoint.redact(request_id(headers) or "")),
         body=text,
     )
 
 
 def decoded(endpoint: Endpoint, response: HttpResponse) -> Json:
+    """The body of a success. Raises APIError for a web page, ParseError for what is not JSON."""
     if response.content.lstrip()[:1] == b"<":
-        raise page_error(endpoint, response.status, response.headers, excerpt(response.content))
-    return response.json()
+        raise page_error(endpoint, response.status, response.headers, _excerpt(endpoint, response))
+    try:
+        return response.json()
+    except ParseError as error:
+        error.body = _excerpt(endpoint, response)
+        raise
 
 
-def body_of(response: HttpResponse) -> Json:
+def body_of(endpoint: Endpoint, response: HttpResponse) -> Json:
+    """The body of a refusal: JSON, or the beginning of the text."""
     try:
         return decode_json(response.content) if response.content.strip() else ""
     except ValueError:
-        return excerpt(response.content)
+        return _excerpt(endpoint, response)
+
+
+def seal(error: LlmConnectorError, endpoint: Endpoint) -> None:
+    """Give the error the provider's name, and take the caller's secrets out of what it quotes."""
+    name_provider(error, endpoint.spec.name)
+    error.args = (endpoint.redact(error.message), *error.args[1:])
+    if isinstance(error, ParseError):
+        error.body = endpoint.redact(error.body)
+
+
+def _excerpt(endpoint: Endpoint, response: HttpResponse) -> str:
+    """The beginning of the body: secrets are taken out before it is cut, or the cut might leave half of one."""
+    return excerpt(endpoint.redact(response.content[:8192].decode("utf-8", "replace")))
+
+
+def _short(word: str | None) -> str | None:
+    return word[:200] if word else None
+
+
+def _address(endpoint: Endpoint) -> str:
+    """The base URL, for messages: without its query, which may hold a key."""
+    return endpoint.base_url.partition("?")[0]
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -78,20 +113,22 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def name_provider(error: LlmConnectorError, provider: str) -> None:
+    """Name the provider, where the error does not."""
     error.provider = error.provider or provider
 
 
-def _hint(endpoint: Endpoint, response: HttpResponse, kind: type[APIError]) -> str:
+def _hint(endpoint: Endpoint, response: HttpResponse) -> str:
     """What to do about it, where that is known."""
-    if 300 <= response.status < 400:
-        target = urlsplit(response.headers.get("location", ""))
-        where = f"{target.scheme}://{target.netloc}{target.path}" if target.netloc else target.path or "nowhere"
+    if 300 <= response.status < 400 and response.headers.get("location"):
+        where = excerpt(response.headers["location"].partition("?")[0], 200)
         return f"; the server redirects to {where}, which is not followed: set base_url to the right address"
+    if response.status < 200 or 300 <= response.status < 400:
+        return f"; no API answers so: check base_url ({_address(endpoint)})"
     if response.status in (404, 405):
-        return f"; check the model's name and base_url ({endpoint.base_url})"
+        return f"; check the model's name and base_url ({_address(endpoint)})"
     if response.status == 401:
         names = " or ".join(endpoint.spec.api_key_env)
-        return f"; check api_key{f' ({names})' if names else ''} and that it belongs to {endpoint.base_url}"
+        return f"; check api_key{f' ({names})' if names else ''} and that it belongs to {_address(endpoint)}"
     return ""
 
 

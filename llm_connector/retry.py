@@ -11,6 +11,14 @@ __all__ = ["Retry", "retry_after"]
 LONGEST_WAIT = 120.0
 """Seconds. A server that asks for more is not waited for: the caller decides, with `error.retry_after` at hand."""
 
+LONGEST_VALUE = 100
+"""Characters of a header that can be a time."""
+
+_RESETS = (
+    *("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens", "x-ratelimit-reset"),
+    *(f"anthropic-ratelimit-{kind}-reset" for kind in ("requests", "tokens", "input-tokens", "output-tokens")),
+)
+"""Headers that count only when the `remaining` one beside them is 0."""
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
 
 
@@ -35,7 +43,7 @@ class Retry:
 
         What the server wants is the least; up to a quarter is taken off the backoff so that clients spread.
         """
-        backoff = min(self.first_delay * 2.0 ** (attempt - 1), self.max_delay) * (1 - 0.25 * self.jitter())
+        backoff = min(self.first_delay * 2.0 ** min(attempt - 1, 60), self.max_delay) * (1 - 0.25 * self.jitter())
         return max(backoff, wanted or 0.0)
 
 
@@ -47,19 +55,23 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return max(milliseconds / 1000, 0.0)
-    for name in ("retry-after", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"):
-        value = headers.get(name)
-        if value and (name == "retry-after" or headers.get(name.replace("reset", "remaining")) == "0"):
-            seconds = _seconds(value.strip(), now)
-            if seconds is not None:
-                return seconds
-    return None
+    wanted = _seconds(headers.get("retry-after"), now)
+    if wanted is not None:
+        return wanted
+    used_up = [name for name in _RESETS if headers.get(name.replace("reset", "remaining")) == "0"]
+    resets = [_seconds(headers.get(name), now) for name in used_up]
+    return max((seconds for seconds in resets if seconds is not None), default=None)
 
 
-def _seconds(value: str, now: float) -> float | None:
+def _seconds(value: str | None, now: float) -> float | None:
+    if not value or len(value) > LONGEST_VALUE:
+        return None
+    value = value.strip()
     number = _number(value)
+    if number is not None and number > 1e9:  # a moment, in seconds or milliseconds
+        return max((number / 1000 if number > 1e12 else number) - now, 0.0)
     if number is not None:
-        return max(number - now if number > 1e9 else number, 0.0)
+        return max(number, 0.0)
     match = _DURATION.fullmatch(value)
     if match and any(match.groups()):
         hours, minutes, seconds, milliseconds = (float(group or 0) for group in match.groups())
@@ -68,12 +80,15 @@ def _seconds(value: str, now: float) -> float | None:
 
 
 def _until(date: str, now: float) -> float | None:
-    from datetime import datetime
+    from datetime import UTC, datetime
     from email.utils import parsedate_to_datetime
 
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            return max(parse(date).timestamp() - now, 0.0)
+            moment = parse(date)
+            if moment.tzinfo is None:  # neither form means the local time of whoever reads it
+                moment = moment.replace(tzinfo=UTC)
+            return max(moment.timestamp() - now, 0.0)
         except (ValueError, TypeError, OverflowError):
             continue
     return None

@@ -5,6 +5,7 @@ Life and death are tried on the embedding server, which starts in a fifth of the
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import math
@@ -16,10 +17,10 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -94,6 +95,24 @@ def process_of(server: local.Server) -> subprocess.Popen[bytes]:
     return next(process for process, candidate in running if candidate == server)
 
 
+def recorded_spawns(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """A list that receives each child process that is spawned."""
+    spawned: list[subprocess.Popen[bytes]] = []
+
+    def spawn(log: IO[bytes], spawn: Callable[[IO[bytes]], subprocess.Popen[bytes]] = local._spawn) -> Any:
+        spawned.append(spawn(log))
+        return spawned[-1]
+
+    monkeypatch.setattr(local, "_spawn", spawn)
+    return spawned
+
+
+def runs_instead(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Have children run `program`."""
+    (folder / "program.py").write_text(program)
+    monkeypatch.setattr(local, "_PROGRAM", folder / "program.py")
+
+
 class Owner:
     """A Python process of its own that starts an embedding server, tells where, and goes on as its script says."""
 
@@ -105,16 +124,18 @@ class Owner:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=ROOT,
+            start_new_session=True,
             text=True,
         )
-        self.pid = self._process.pid
 
     def __enter__(self) -> Owner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # with what it forked
+        with self._process:
+            pass
 
     def tells(self) -> Any:
         """The next line that the script printed, as JSON."""
@@ -183,8 +204,7 @@ def test_a_second_use_takes_no_time() -> None:
 
 @pytest.mark.usefixtures("no_servers")
 def test_threads_that_come_at_once_share_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    spawned = []
-    monkeypatch.setattr(local, "_spawn", lambda log, spawn=local._spawn: spawned.append(log) or spawn(log))
+    spawned = recorded_spawns(monkeypatch)
 
     with ThreadPoolExecutor(8) as threads:
         servers = set(threads.map(lambda _: local.embedding_server(), range(8)))
@@ -307,35 +327,41 @@ def test_a_forked_child_starts_a_server_of_its_own_and_ends_only_that() -> None:
 
 
 @on_posix
-def test_a_fork_during_a_start_leaves_no_lock_behind() -> None:
+def test_a_forked_child_does_not_wait_for_locks_that_its_parents_threads_held() -> None:
     script = f"""
-    import threading
-    threading.Thread(target=local.embedding_server).start()
-    while not any(host._lock.locked() for host in local._hosts.values()):
-        time.sleep(0.001)
+    {STARTS}
+    [host] = local._hosts.values()
+    host._lock.acquire()
+    local._hosts_lock.acquire()
     if os.fork() == 0:
         {STARTS}
         os._exit(0)
     os.wait()
     """
     with Owner(script) as owner:
-        assert ends_soon(owner.tells())
+        parents, forked = owner.tells(), owner.tells()
+
+        assert forked != parents
+        assert ends_soon(forked)
 
 
+# Holds the interpreter's lock from its word on, as the real engine does while it loads.
 LOADS_FOREVER = """
-import ctypes
+import ctypes, sys
 
 class CommonParams:
     def __init__(self):
-        print("loading", flush=True)
-        ctypes.PyDLL(None).sleep(60)  # with the interpreter's lock held, as the real one loads
+        sys.setswitchinterval(60)
+        libc = ctypes.PyDLL(None)
+        libc.write(2, b"loading\\n", 8)
+        libc.sleep(60)
 """
 
 
 @on_posix
 def test_a_server_whose_owner_goes_while_it_loads_ends_in_time(tmp_path: Path) -> None:
     (tmp_path / "xllamacpp.py").write_text(LOADS_FOREVER)
-    settings = {"site": str(tmp_path), "timeout_seconds": 0.5, "parent": os.getpid()}
+    settings = {"site": str(tmp_path), "timeout_seconds": 1.0, "parent": os.getpid()}
     command = [sys.executable, "-P", str(PROGRAM)]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
 
@@ -352,7 +378,8 @@ def test_a_server_whose_owner_goes_while_it_loads_ends_in_time(tmp_path: Path) -
 
 @pytest.mark.usefixtures("no_servers")
 def test_a_server_that_is_not_ready_in_time_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    spawned = runs_instead(monkeypatch, tmp_path, "import time; time.sleep(60)")
+    spawned = recorded_spawns(monkeypatch)
+    runs_instead(monkeypatch, tmp_path, "import time; time.sleep(60)")
 
     with pytest.raises(ConfigurationError, match=r"not ready after 0\.2 seconds"):
         local.embedding_server(timeout_seconds=0.2)
@@ -364,7 +391,7 @@ def test_a_server_that_is_not_ready_in_time_is_ended(monkeypatch: pytest.MonkeyP
 def test_a_server_that_dies_noisily_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runs_instead(monkeypatch, tmp_path, "import sys; sys.stderr.write('noise\\n' * 200_000); sys.exit('last words')")
 
-    with pytest.raises(ConfigurationError, match="ended with code 1:\n(noise\n)+last words") as caught:
+    with pytest.raises(ConfigurationError, match=r"ended with code 1:\n(noise\n)+last words") as caught:
         local.embedding_server()
 
     assert len(str(caught.value)) < 5000
@@ -373,27 +400,14 @@ def test_a_server_that_dies_noisily_is_quoted(monkeypatch: pytest.MonkeyPatch, t
 @on_posix
 @pytest.mark.usefixtures("no_servers")
 def test_an_interrupted_start_leaves_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    spawned = runs_instead(monkeypatch, tmp_path, "import time; time.sleep(60)")
+    spawned = recorded_spawns(monkeypatch)
+    runs_instead(monkeypatch, tmp_path, "import time; time.sleep(60)")
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     with pytest.raises(KeyboardInterrupt):
         local.embedding_server()
 
     assert spawned[0].poll() is not None
-
-
-def runs_instead(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> list[subprocess.Popen[bytes]]:
-    """Have children run `program`; the returned list receives their processes."""
-    spawned: list[subprocess.Popen[bytes]] = []
-    (folder / "program.py").write_text(program)
-    monkeypatch.setattr(local, "_PROGRAM", folder / "program.py")
-
-    def spawn(log: Any, spawn: Any = local._spawn) -> subprocess.Popen[bytes]:
-        spawned.append(spawn(log))
-        return spawned[-1]
-
-    monkeypatch.setattr(local, "_spawn", spawn)
-    return spawned
 
 
 @pytest.mark.usefixtures("no_servers")

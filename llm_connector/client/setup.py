@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from llm_connector.auth import clean_key
 from llm_connector.errors import ConfigurationError
@@ -19,6 +21,8 @@ __all__ = ["ClientBase"]
 
 DEFAULT_RETRIES = 2
 _NO_CREDENTIALS: Final[Mapping[str, str]] = {}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OUR_HEADERS = frozenset({"accept-encoding", "content-length", "transfer-encoding"})
 
 
 class ClientBase:
@@ -42,6 +46,8 @@ class ClientBase:
         credentials: Mapping[str, Any],
     ) -> None:
         spec = find(provider) if isinstance(provider, str) else provider
+        if not isinstance(spec, ProviderSpec):
+            raise ConfigurationError(f"provider is of type {type(spec).__name__}; give a name or a ProviderSpec")
         self._endpoint = Endpoint(
             spec,
             _base_url(spec, base_url, region),
@@ -50,7 +56,7 @@ class ClientBase:
             _credentials(spec, credentials) if credentials else _NO_CREDENTIALS,
         )
         self._model = model if model is not None else spec.default_model
-        self._timeout = Timeout.of(timeout)
+        self._timeout = _timeout(timeout)
         self._retry = _retry(max_retries)
         self._strict = strict
         self._max_event_bytes = max_event_bytes
@@ -67,12 +73,15 @@ class ClientBase:
 
     def __repr__(self) -> str:
         model = f", model={self._model!r}" if self._model else ""
-        return f"{type(self).__name__}({self.provider!r}{model}, base_url={self._endpoint.base_url!r})"
+        address = self._endpoint.base_url.partition("?")[0]  # a query may hold a key
+        return f"{type(self).__name__}({self.provider!r}{model}, base_url={address!r})"
 
     def _render(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> RenderedChat:
         request = ChatRequest.of(messages, options)
         if request.model is None:
             request.model = self._model_or_raise(None)
+        if request.extra_headers:
+            request.extra_headers = _headers(self._endpoint.spec, request.extra_headers)
         return render(self._endpoint, request, stream=stream, strict=self._strict)
 
     def _model_or_raise(self, model: str | None) -> str:
@@ -89,7 +98,7 @@ class ClientBase:
         timeout = options.pop("timeout", None)
         retries = options.pop("max_retries", None)
         return (
-            self._timeout if timeout is None else Timeout.of(timeout),
+            self._timeout if timeout is None else _timeout(timeout),
             self._retry if retries is None else _retry(retries),
         )
 
@@ -106,13 +115,13 @@ class ClientBase:
         old, spec = self._endpoint, self._endpoint.spec
         self._endpoint = Endpoint(
             spec,
-            old.base_url if base_url is None else joined_base(base_url, spec.protocol, spec.name),
+            old.base_url if base_url is None else _address(spec, base_url),
             old.api_key if api_key is None else _key(spec, api_key),
             {**old.headers, **_headers(spec, headers)} if headers else old.headers,
             old.credentials,
             old.learned if base_url is None else {},
         )
-        self._timeout = self._timeout if timeout is None else Timeout.of(timeout)
+        self._timeout = self._timeout if timeout is None else _timeout(timeout)
         self._model = model or self._model
 
 
@@ -130,7 +139,19 @@ def _base_url(spec: ProviderSpec, given: str | None, region: str | None) -> str:
         raise ConfigurationError(
             "no base_url: pass base_url=, for example 'http://127.0.0.1:8000/v1'", provider=spec.name
         )
-    return url if url is row_url else joined_base(url, spec.protocol, spec.name)
+    return url if url is row_url else _address(spec, url)
+
+
+def _address(spec: ProviderSpec, base_url: str) -> str:
+    """The caller's base URL as requests are joined to it."""
+    try:
+        joined = joined_base(base_url, spec.protocol, spec.name)
+        urlsplit(joined).port  # noqa: B018  raises where it is no number, or none that can be
+    except ConfigurationError:
+        raise
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ConfigurationError(f"base_url is not a URL: {error}", provider=spec.name) from None
+    return joined
 
 
 def _key(spec: ProviderSpec, given: ApiKey) -> ApiKey:
@@ -151,11 +172,15 @@ def _key(spec: ProviderSpec, given: ApiKey) -> ApiKey:
 def _headers(spec: ProviderSpec, headers: Mapping[str, str]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"{name!r} cannot be the name of a header", provider=spec.name)
+        if name.lower() in _OUR_HEADERS:
+            raise ConfigurationError(f"the header {name!r} is set for each request; leave it out", provider=spec.name)
         if not isinstance(value, str) or not value.isprintable() or not value.isascii():
             raise ConfigurationError(
                 f"the header {name!r} holds what a header cannot: printable ASCII only", provider=spec.name
             )
-        checked[name.lower()] = value
+        checked[name.lower()] = value.strip()
     return checked
 
 
@@ -165,6 +190,13 @@ def _credentials(spec: ProviderSpec, credentials: Mapping[str, Any]) -> dict[str
         known = ", ".join(spec.credentials) or "none besides api_key"
         raise ConfigurationError(f"unknown argument {unknown[0]!r}; credentials here: {known}", provider=spec.name)
     return {name: value for name, value in credentials.items() if value is not None}
+
+
+def _timeout(value: Timeout | float | None) -> Timeout:
+    try:
+        return Timeout.of(value)
+    except TypeError:
+        raise ConfigurationError(f"timeout is {value!r}; give seconds or a Timeout") from None
 
 
 def _retry(retries: int) -> Retry:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from types import TracebackType
-from typing import Literal, Self, TypeAlias
+from types import AsyncGeneratorType, TracebackType
+from typing import Literal, Self, TypeAlias, cast
 
-from llm_connector.errors import ConfigurationError, LlmConnectorError, TransportError
+from llm_connector.errors import (
+    APIError,
+    ConfigurationError,
+    LlmConnectorError,
+    ParseError,
+    StreamError,
+    TransportError,
+)
 from llm_connector.operations import ChatDecoder, OpenStream, RenderedChat
 from llm_connector.transport import AsyncBody, AsyncTransport, SyncBody, SyncTransport
 from llm_connector.types import Adaptation, ChatChunk, ChatResponse
@@ -58,15 +66,20 @@ class _Stream:
             return ChatDecoder.empty(self._rendered)
         return self._decoder.partial()
 
+    def _over(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"the stream is {self._status}; call stream() again", provider=self._rendered.endpoint.spec.name
+        )
+
     def _ended(self, error: BaseException) -> None:
-        if isinstance(error, GeneratorExit):
+        if self._status != "open":
+            return
+        if not isinstance(error, LlmConnectorError):
             self._status = "cancelled"
-        elif isinstance(error, TransportError) or (
-            isinstance(error, LlmConnectorError) and not hasattr(error, "status")
-        ):
+        elif isinstance(error, TransportError | StreamError) and not isinstance(error, APIError | ParseError):
             self._status = "interrupted"
         else:
-            self._status = "error" if isinstance(error, LlmConnectorError) else "cancelled"
+            self._status = "error"
 
 
 class ChatStream(_Stream):
@@ -104,18 +117,31 @@ class ChatStream(_Stream):
         self.close()
 
     def close(self) -> None:
-        """Release the connection; a stream that had not ended is `cancelled`."""
+        """Release the connection; a stream that had not ended is `cancelled`.
+
+        Another thread that iterates gets an error at once, or when the answer begins if it still waits for that.
+        """
         if self._status == "open":
             self._status = "cancelled"
-        self._chunks.close()
+        try:
+            self._chunks.close()
+        except ValueError:  # the generator runs, in another thread, which releases the connection
+            if self._body is not None:
+                self._body.abort()
+            return
         self._steps.close()
         if self._body is not None:
             self._body.close()
 
     def _open(self) -> ChatDecoder:
         if self._decoder is None:
+            if self._status != "open":
+                raise self._over()
             opened = self._transport.run(self._steps, self._timeout)
             self._body, self._decoder = opened.source, opened.decoder
+            if self.status != "open":  # closed while it waited
+                opened.source.close()
+                raise self._over()
         return self._decoder
 
     def _read(self) -> Generator[ChatChunk, None, None]:
@@ -138,8 +164,7 @@ class ChatStream(_Stream):
             if cut is None:
                 self._body.drain()
         except BaseException as error:
-            if self._status == "open":
-                self._ended(error)
+            self._ended(error)
             raise
         finally:
             if self._body is not None:
@@ -159,7 +184,8 @@ class AsyncChatStream(_Stream):
         super().__init__(rendered, steps, timeout)
         self._transport = transport
         self._body: AsyncBody | None = None
-        self._chunks: AsyncGenerator[ChatChunk, None] = self._read()
+        # the type that has `ag_running`, as what `async def` with `yield` makes always is
+        self._chunks = cast("AsyncGeneratorType[ChatChunk, None]", self._read())
 
     def __aiter__(self) -> AsyncIterator[ChatChunk]:
         return self._chunks
@@ -181,11 +207,15 @@ class AsyncChatStream(_Stream):
         await self.close()
 
     async def close(self) -> None:
-        """Release the connection; a stream that had not ended is `cancelled`."""
+        """Release the connection; a stream that had not ended is `cancelled`.
+
+        Another task that iterates gets an error at once, or when the answer begins if it still waits for that.
+        """
         if self._status == "open":
             self._status = "cancelled"
-        await self._chunks.aclose()
-        self._steps.close()
+        if not self._chunks.ag_running:
+            await self._chunks.aclose()
+            self._steps.close()
         if self._body is not None:
             await self._body.close()
 
@@ -193,8 +223,13 @@ class AsyncChatStream(_Stream):
 
     async def _open(self) -> ChatDecoder:
         if self._decoder is None:
+            if self._status != "open":
+                raise self._over()
             opened = await self._transport.run(self._steps, self._timeout)
             self._body, self._decoder = opened.source, opened.decoder
+            if self.status != "open":  # closed while it waited
+                await opened.source.close()
+                raise self._over()
         return self._decoder
 
     async def _read(self) -> AsyncGenerator[ChatChunk, None]:
@@ -203,11 +238,12 @@ class AsyncChatStream(_Stream):
             assert self._body is not None  # set by _open
             cut: TransportError | None = None
             try:
-                async for block in self._body.blocks():
-                    for chunk in decoder.feed(block):
-                        yield chunk
-                    if decoder.done:
-                        break
+                async with contextlib.aclosing(self._body.blocks()) as blocks:
+                    async for block in blocks:
+                        for chunk in decoder.feed(block):
+                            yield chunk
+                        if decoder.done:
+                            break
             except TransportError as error:
                 if hasattr(error, "partial"):
                     raise
@@ -219,8 +255,7 @@ class AsyncChatStream(_Stream):
             if cut is None:
                 await self._body.drain()
         except BaseException as error:
-            if self._status == "open":
-                self._ended(error)
+            self._ended(error)
             raise
         finally:
             if self._body is not None:

@@ -6,6 +6,7 @@ provider, does no I/O and keeps no state. One `ChunkParser` is made per answer.
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,19 +134,21 @@ class ChunkParser:
 
         Raises ErrorEvent for an error inside the stream, ParseError if the event is not what the protocol promises.
         """
-        if event.name == "body":
+        name = event.name
+        if name == "body":
             return self.read_whole(self.decode(event.data))
         body = self.decode(event.data)
         if type(body) is not dict:
             raise ErrorEvent(body)
-        if body.get("error"):
+        if body.get("error") or name == "error":
             return self._fail(body)
         self.raw.update(body)
         return self.read(body)
 
     def _fail(self, body: dict[str, Any]) -> Iterator[ChatChunk]:
         """What the event brings besides its error, then the error."""
-        yield from self.read({key: value for key, value in body.items() if key != "error"})
+        with contextlib.suppress(ErrorEvent):
+            yield from self.read({key: value for key, value in body.items() if key != "error"})
         raise ErrorEvent(body)
 
     @abstractmethod

@@ -189,8 +189,8 @@ class ChatCompletions(Protocol):
             if off or asked is True:
                 return settings
         if not self.efforts:
-            lost = "downgraded" if settings else "dropped"
-            notes.add(lost, "reasoning", f"{asked!r} cannot be said: this server knows no efforts")
+            reason = f"{asked!r} cannot be said: this server knows no efforts"
+            notes.add("downgraded" if settings else "dropped", "reasoning", reason)
         effort = effort_of(asked, self.efforts, notes)
         if effort is not None:
             settings["reasoning_effort"] = effort
@@ -279,8 +279,8 @@ _DROPPABLE = frozenset({*_SAMPLING, "logprobs", "top_logprobs", "parallel_tool_c
 
 
 def _quoted(message: str) -> list[str]:
-    """The words in quotation marks or backticks in an error message."""
-    return [word for mark in ("'", '"', "`") for word in message.split(mark)[1::2]]
+    """The words in quotation marks or backticks in an error message, and what follows its last colon."""
+    return [*(word for mark in ("'", '"', "`") for word in message.split(mark)[1::2]), message.rpartition(": ")[2]]
 
 
 def _model_info(item: Mapping[str, Any]) -> ModelInfo:

@@ -22,6 +22,8 @@ __all__ = ["CompletionParser", "completion_usage"]
 _REASONING, _TEXT = 0, 1
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
+_REFUSALS = ("message", "detail", "Response")
+"""Keys of an event without choices that make it an error, although it has no `error`."""
 _NOT_EXTRA = frozenset(
     {"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "citations", "provider", "x_groq"}
 )
@@ -70,12 +72,14 @@ class CompletionParser(ChunkParser):
         self._audio: dict[str, Any] = {}
         self._headed = False
         self._whole = False
+        self._text = self.assembly.choice(0).text(_TEXT).pieces
+        self._wanted = _wanted(request)
         # One server counts the index of a single choice up with each event: it matters where several were asked for.
-        self._several = request is None or (request.n or 1) > 1
+        self._several = request is None or self._wanted > 1
 
     def feed(self, event: Event) -> Iterable[ChatChunk]:
         """The chunks of one event; `[DONE]` ends the stream."""
-        if event.data == b"[DONE]":
+        if event.data[:6] == b"[DONE]":
             self.done = True
             return ()
         return super().feed(event)
@@ -94,9 +98,15 @@ class CompletionParser(ChunkParser):
         choices = body.get("choices")
         if choices:
             several = self._several or len(choices) > 1
+            if not several and self._headed and not self._split and _plain(choices[0]):
+                text = choices[0]["delta"]["content"]
+                self._text.append(text)
+                return (ChatChunk(text),)
             for choice in choices:
                 self._read_choice(choice, (choice.get("index") or 0) if several else 0, chunks)
-        elif "x_groq" in body and not usage:
+        elif "choices" not in body and any(body.get(key) for key in _REFUSALS):
+            raise ErrorEvent(body)
+        if not usage and "x_groq" in body:
             self._usage = (body["x_groq"] or {}).get("usage") or self._usage
         return chunks
 
@@ -268,8 +278,9 @@ class CompletionParser(ChunkParser):
         return chunks
 
     def ended(self) -> bool:
-        """A finish reason for every choice, or `[DONE]`."""
-        return self.done or all(choice.raw_reason for choice in self.assembly.choices.values())
+        """A finish reason for every choice that was asked for, or `[DONE]`."""
+        choices = self.assembly.choices.values()
+        return self.done or (len(choices) >= self._wanted and all(choice.raw_reason for choice in choices))
 
     def response(self, *, interrupted: bool = False) -> ChatResponse:
         """The answer so far."""
@@ -292,6 +303,26 @@ class CompletionParser(ChunkParser):
             extra=extra,
             raw=raw,
         )
+
+
+def _wanted(request: ChatRequest | None) -> int:
+    """How many answers were asked for."""
+    if request is None:
+        return 1
+    wanted = (request.extra_body or {}).get("n", request.n)
+    return wanted if isinstance(wanted, int) else 1
+
+
+def _plain(choice: dict[str, Any]) -> bool:
+    """Whether a choice brings a piece of text and nothing else, as nearly every event does."""
+    delta = choice.get("delta")
+    return (
+        bool(delta)
+        and len(delta) == 1
+        and type(delta.get("content")) is str
+        and delta["content"] != ""
+        and not (choice.get("finish_reason") or choice.get("logprobs") or choice.get("usage"))
+    )
 
 
 def merged_details(known: list[dict[str, Any]], more: Iterable[Any]) -> list[dict[str, Any]]:

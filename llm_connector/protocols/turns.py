@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from llm_connector.errors import ConfigurationError
-from llm_connector.types import AnyPart, Message, Notes, Opaque, Reasoning, ToolCall, ToolResult
+from llm_connector.types import AnyPart, Message, Notes, Opaque, Reasoning, Text, ToolCall, ToolResult
 
 __all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in"]
 
@@ -25,8 +25,9 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
     open_calls: dict[str, str] = {}
     position = 0
     for number, message in enumerate(messages):
-        if message.role == "tool" or any(type(part) is ToolResult for part in message.parts):
-            for part in message.parts:
+        parts = message.parts
+        if open_calls:
+            for part in parts:
                 if isinstance(part, ToolResult):
                     open_calls.pop(part.call_id, None)
         if message.role == "tool":
@@ -37,9 +38,9 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
                 f"messages[{position}]: these tool calls have no result: {missing}; "
                 f"add a tool_result for each before messages[{number}]"
             )
-        if message.role == "assistant":
+        if message.role == "assistant" and not _only_text(parts):
             position = number
-            open_calls = {part.id: part.name for part in message.parts if isinstance(part, ToolCall)}
+            open_calls = {part.id: part.name for part in parts if isinstance(part, ToolCall)}
 
 
 def own_parts(messages: Sequence[Message], provider: str, notes: Notes) -> list[Message]:
@@ -67,10 +68,15 @@ def map_parts(
     changed: list[Message] = []
     for message in messages:
         parts = message.parts
-        if any(isinstance(part, kinds) for part in parts):
+        if not _only_text(parts) and any(isinstance(part, kinds) for part in parts):
             mapped = [change(part) if isinstance(part, kinds) else part for part in parts]
             if any(new is not old for new, old in zip(mapped, parts, strict=True)):
                 kept = [part for part in mapped if part is not None]
                 message = message.model_copy(update={"parts": kept})
         changed.append(message)
     return changed
+
+
+def _only_text(parts: Sequence[AnyPart]) -> bool:
+    """Whether there is nothing to look at: most turns of a long history are one text."""
+    return len(parts) == 1 and type(parts[0]) is Text

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import time
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import LlmConnectorError
-from llm_connector.transport.pools import ASYNC_POOLS, Pool, pool_key
+from llm_connector.transport.inflate import inflated_async, is_compressed
+from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     NO_LIMIT,
     Deadline,
     TransportSettings,
     body_error,
+    cause_of,
+    check_http_client,
     closed_error,
     failure,
     header_dict,
@@ -39,6 +43,8 @@ class AsyncTransport:
     __slots__ = ("__weakref__", "_closed", "_loops", "settings")
 
     def __init__(self, settings: TransportSettings) -> None:
+        if settings.http_client is not None:
+            check_http_client(settings, asynchronous=True)
         self.settings = settings
         self._loops: weakref.WeakKeyDictionary[Any, dict[str, Pool[httpx.AsyncHTTPTransport]]] | None = None
         self._closed = False
@@ -65,9 +71,13 @@ class AsyncTransport:
         """Give back this client's share of the running loop's pools; the last one closes the connections."""
         self._closed = True
         loops, self._loops = self._loops, None
-        loop = _running_loop()
-        for transport in ASYNC_POOLS.of(loop).give_back(self, (loops or {}).get(loop, {})):
-            await transport.aclose()
+        if loops:
+            import anyio
+
+            loop = _running_loop()
+            with anyio.CancelScope(shield=True):
+                for transport in ASYNC_POOLS.of(loop).give_back(self, loops.get(loop, {})):
+                    await transport.aclose()
 
     async def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
@@ -87,39 +97,44 @@ class AsyncTransport:
         import httpx
 
         deadline.check()
+        pool = self._pool(request.url)
         outgoing = http_request(request, timeout, deadline, stream=stream)
         try:
-            response = await self._exchange(outgoing, request.url)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise failure(error, request, timeout, begun=False) from error
+            if pool is None:
+                response = await self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
+            else:
+                response = await pool.transport.handle_async_request(outgoing)
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
+            proxy = pool.proxy if pool is not None else ""
+            cause = cause_of(error)
+            raise failure(error, request, timeout, deadline, begun=False, proxy=proxy) from cause
         body = AsyncBody(response, outgoing, request, timeout, deadline)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
             return HttpResponse(response.status_code, headers, source=body)
         return HttpResponse(response.status_code, headers, await body.read(self.settings.max_body_bytes))
 
-    async def _exchange(self, outgoing: httpx.Request, url: str) -> httpx.Response:
-        if self._closed:
+    def _pool(self, url: str) -> Pool[httpx.AsyncHTTPTransport] | None:
+        """The pool of the running loop that serves a URL; None where the caller's own client does."""
+        settings = self.settings
+        if self._closed or (settings.http_client is not None and settings.http_client.is_closed):
             raise closed_error()
-        client = self.settings.http_client
-        if client is not None:
-            response: httpx.Response = await client.send(outgoing, stream=True, follow_redirects=False)
-            return response
-        return await self._transport(url).handle_async_request(outgoing)
-
-    def _transport(self, url: str) -> httpx.AsyncHTTPTransport:
+        if settings.http_client is not None:
+            return None
         if self._loops is None:
             self._loops = weakref.WeakKeyDictionary()
         loop = _running_loop()
         pools = self._loops.get(loop)
         if pools is None:
+            for gone in [known for known in self._loops if is_over(known)]:
+                del self._loops[gone]
             pools = self._loops[loop] = {}
         origin = url[: url.find("/", 8)]
         pool = pools.get(origin)
         if pool is None:
-            key = pool_key(url, self.settings.proxy, self.settings.provider)
+            key = pool_key(url, settings.proxy, settings.provider)
             pool = pools[origin] = ASYNC_POOLS.of(loop).share(key, self)
-        return pool.transport
+        return pool
 
 
 class AsyncBody:
@@ -145,7 +160,7 @@ class AsyncBody:
             idle = NO_LIMIT if timeout.idle is None else timeout.idle
             outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
         import httpx
 
@@ -158,8 +173,9 @@ class AsyncBody:
                     self._set_limit(deadline.left(self._timeout.idle))
                 deadline.check()
                 yield block
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise failure(error, self._request, self._timeout, begun=begun) from error
+        except httpx.RequestError as error:
+            cause = cause_of(error)
+            raise failure(error, self._request, self._timeout, deadline, begun=begun) from cause
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
@@ -178,9 +194,10 @@ class AsyncBody:
     async def drain(self) -> None:
         """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
         if self._set_limit(DRAIN_SECONDS):
+            until = time.monotonic() + DRAIN_SECONDS
             with contextlib.suppress(Exception):
-                for _ in range(8):
-                    await anext(self._raw())
+                while await anext(self._raw(), None) is not None and time.monotonic() < until:
+                    pass
 
     async def close(self) -> None:
         """Release the connection, also when the task is being cancelled."""
@@ -191,11 +208,11 @@ class AsyncBody:
 
     def _raw(self) -> AsyncIterator[bytes]:
         if self._blocks is None:
-            if "content-encoding" in self._response.headers:
-                self._blocks = self._response.aiter_bytes()
-            else:
-                stream: Any = self._response.stream
-                self._blocks = aiter(stream)
+            response = self._response
+            if response.is_stream_consumed:  # a hook of the caller's client has read it
+                return aiter(response.aiter_bytes())
+            stream: Any = response.stream
+            self._blocks = inflated_async(aiter(stream)) if is_compressed(response.headers) else aiter(stream)
         return self._blocks
 
     def _set_limit(self, seconds: float) -> bool:

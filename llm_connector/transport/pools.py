@@ -146,12 +146,28 @@ def pool_key(url: str, proxy: str | None, provider: str) -> PoolKey:
         proxy = f"http://{proxy}"
     if proxy.startswith("socks://"):
         proxy = "socks5" + proxy.removeprefix("socks")
-    if proxy and not proxy.startswith(("http://", "https://", "socks5://", "socks5h://")):
-        scheme = proxy.partition("://")[0]
+    if proxy:
+        _check_proxy(proxy, provider)
+    return parts.scheme, proxy
+
+
+def _check_proxy(proxy: str, provider: str) -> None:
+    """Raises ConfigurationError, which never shows the proxy's password."""
+    scheme = proxy.partition("://")[0]
+    if scheme not in ("http", "https", "socks5", "socks5h"):
         raise ConfigurationError(
             f"a proxy cannot be reached by {scheme}://; use http, https or socks5", provider=provider
         )
-    return parts.scheme, proxy
+    try:
+        parts = urlsplit(proxy)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "the proxy (proxy=, or a variable such as HTTPS_PROXY) is not a URL; it reads 'http://host:port'",
+            provider=provider,
+        )
 
 
 def _environment_proxy(scheme: str, host: str) -> str:

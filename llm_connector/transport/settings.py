@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ __all__ = [
     "DEFAULT_MAX_BODY_BYTES",
     "Deadline",
     "TransportSettings",
+    "cause_of",
+    "check_http_client",
     "closed_error",
     "failure",
     "host_of",
@@ -28,7 +31,7 @@ __all__ = [
 DEFAULT_MAX_BODY_BYTES = 64 << 20
 
 NO_LIMIT = 1e6
-"""Seconds that stand for "no limit": sockets take no infinity."""
+"""Seconds that stand for "no limit", and the most there is: sockets take no infinity."""
 
 DRAIN_SECONDS = 0.25
 """How long the end of a finished stream is waited for so that its connection can be used again."""
@@ -59,11 +62,11 @@ class Deadline:
     def check(self, ahead: float = 0.0) -> None:
         """Raises TimeoutError when the end has come, or will have come `ahead` seconds from now."""
         if self._at is not None and time.monotonic() + ahead >= self._at:
-            raise TimeoutError(f"the call took longer than its total limit of {self._seconds:g} s")
+            raise TimeoutError(f"the call takes longer than its total limit of {self._seconds:g} s")
 
     def left(self, limit: float | None) -> float:
         """The limit of a phase, or what is left of the call if that is less."""
-        seconds = NO_LIMIT if limit is None else limit
+        seconds = NO_LIMIT if limit is None else min(limit, NO_LIMIT)
         return seconds if self._at is None else max(min(seconds, self._at - time.monotonic()), 0.001)
 
 
@@ -72,7 +75,7 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
     import httpx
 
     url = _url(request.url)
-    headers = [(b"host", _host_header(url))]
+    headers = [] if "host" in request.headers else [(b"host", url.netloc)]
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()]
     headers.append((b"accept-encoding", b"identity" if stream else b"gzip, deflate"))
     if request.content or request.method == "POST":
@@ -89,29 +92,67 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
     )
 
 
-def failure(error: Exception, request: HttpRequest, timeout: Timeout, *, begun: bool) -> LlmConnectorError:
+def check_http_client(settings: TransportSettings, *, asynchronous: bool) -> None:
+    """Raises ConfigurationError when the caller's HTTP client is of the other kind, or none at all."""
+    send = getattr(settings.http_client, "send", None)
+    if settings.http_client is not None and (send is None or inspect.iscoroutinefunction(send) != asynchronous):
+        wanted = "AsyncClient" if asynchronous else "Client"
+        raise ConfigurationError(
+            f"http_client is of type {type(settings.http_client).__name__}; give an httpx.{wanted}",
+            provider=settings.provider,
+        )
+
+
+def failure(
+    error: Exception, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, begun: bool, proxy: str = ""
+) -> LlmConnectorError:
     """An httpx failure as ours; the message names the host and the phase, never a header."""
     import httpx
 
     host = host_of(request.url)
     reason = str(error).strip() or type(error).__name__
-    if isinstance(error, httpx.ConnectTimeout):
-        return TimeoutError(f"no connection to {host} within {timeout.connect:g} s")
-    if isinstance(error, httpx.PoolTimeout):
-        return TimeoutError(f"no free connection to {host}: 1,000 are in use")
     if isinstance(error, httpx.TimeoutException):
-        limit, phase = (timeout.idle, "between two bytes") if begun else (timeout.first_byte, "before the first byte")
-        return TimeoutError(f"{host} was silent for {limit or 0:g} s {phase}; timeout= sets the limit")
+        return _timed_out(error, host, timeout, deadline, begun=begun)
+    if isinstance(error, UnicodeError):
+        return ConfigurationError(f"{host!r} is not the name of a host; check base_url")
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL):
         return ConfigurationError(f"{host}: {reason}")
     if isinstance(error, httpx.ProxyError):
-        return TransportError(f"the proxy refused the connection to {host}: {reason}")
+        return TransportError(f"the proxy{proxy and ' '}{proxy} refused the connection to {host}: {reason}")
     if isinstance(error, httpx.LocalProtocolError):
         return ConfigurationError("the request cannot be written: a header holds a character that HTTP does not allow")
+    if isinstance(error, httpx.DecodingError):
+        return TransportError(f"the body from {host} cannot be decompressed: {reason}")
     if isinstance(error, httpx.ConnectError):
         local = urlsplit(request.url).hostname in ("localhost", "127.0.0.1", "::1")
+        if proxy:
+            return TransportError(f'cannot reach {host} through the proxy {proxy}: {reason}; proxy="" goes without it')
         return TransportError(f"cannot connect to {host}: {reason}{'; is the server running?' if local else ''}")
     return TransportError(f"the connection to {host} broke: {reason}")
+
+
+def cause_of(error: Exception) -> Exception | None:
+    """The cause to show beside our error: none where its text quotes what was sent or received."""
+    import httpx
+
+    return None if isinstance(error, httpx.ProtocolError) else error
+
+
+def _timed_out(
+    error: httpx.TimeoutException, host: str, timeout: Timeout, deadline: Deadline, *, begun: bool
+) -> LlmConnectorError:
+    import httpx
+
+    try:
+        deadline.check(ahead=0.01)  # a limit cut short by the end of the call fires just before it
+    except TimeoutError as over:
+        return over
+    if isinstance(error, httpx.ConnectTimeout):
+        return TimeoutError(f"no connection to {host} within {timeout.connect or 0:g} s; timeout= sets the limit")
+    if isinstance(error, httpx.PoolTimeout):
+        return TimeoutError(f"no free connection to {host}: 1,000 are in use")
+    limit, phase = (timeout.idle, "between two bytes") if begun else (timeout.first_byte, "before the first byte")
+    return TimeoutError(f"{host} was silent for {limit or 0:g} s {phase}; timeout= sets the limit")
 
 
 def body_error(limit: int) -> ParseError:
@@ -146,8 +187,4 @@ def _url(url: str) -> httpx.URL:
     try:
         return httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ConfigurationError(f"{url[:120]!r} is not a URL: {error}") from None
-
-
-def _host_header(url: httpx.URL) -> bytes:
-    return url.netloc
+        raise ConfigurationError(f"{url.partition('?')[0][:120]!r} is not a URL: {error}") from None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llm_connector.errors import LlmConnectorError
+from llm_connector.errors import ConfigurationError, LlmConnectorError
+from llm_connector.transport.inflate import inflated, is_compressed
 from llm_connector.transport.pools import SYNC_POOLS, Pool, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
@@ -16,6 +18,8 @@ from llm_connector.transport.settings import (
     Deadline,
     TransportSettings,
     body_error,
+    cause_of,
+    check_http_client,
     closed_error,
     failure,
     header_dict,
@@ -39,6 +43,8 @@ class SyncTransport:
     __slots__ = ("__weakref__", "_closed", "_pools", "_process", "settings")
 
     def __init__(self, settings: TransportSettings) -> None:
+        if settings.http_client is not None:
+            check_http_client(settings, asynchronous=False)
         self.settings = settings
         self._pools: dict[str, Pool[httpx.HTTPTransport]] | None = None
         self._process = 0
@@ -54,6 +60,8 @@ class SyncTransport:
                     outcome = self._perform(step, timeout, deadline)
                 except LlmConnectorError as error:
                     step = steps.throw(error)
+                except StopIteration as error:  # of a caller's function: it must not pass for the end of the steps
+                    raise RuntimeError("a function that the client calls raised StopIteration") from error
                 else:
                     step = steps.send(outcome)
         except StopIteration as done:
@@ -77,42 +85,49 @@ class SyncTransport:
             deadline.check(ahead=step.seconds)
             time.sleep(step.seconds)
             return None
-        return step.function()
+        value = step.function()
+        if inspect.iscoroutine(value):
+            value.close()
+            raise ConfigurationError("an async function gives the API key: use AsyncLlmClient")
+        return value
 
     def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
         import httpx
 
         deadline.check()
+        pool = self._pool(request.url)
         outgoing = http_request(request, timeout, deadline, stream=stream)
         try:
-            response = self._exchange(outgoing, request.url)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise failure(error, request, timeout, begun=False) from error
+            if pool is None:
+                response = self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
+            else:
+                response = pool.transport.handle_request(outgoing)
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
+            proxy = pool.proxy if pool is not None else ""
+            cause = cause_of(error)
+            raise failure(error, request, timeout, deadline, begun=False, proxy=proxy) from cause
         body = SyncBody(response, outgoing, request, timeout, deadline)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
             return HttpResponse(response.status_code, headers, source=body)
         return HttpResponse(response.status_code, headers, body.read(self.settings.max_body_bytes))
 
-    def _exchange(self, outgoing: httpx.Request, url: str) -> httpx.Response:
-        if self._closed:
+    def _pool(self, url: str) -> Pool[httpx.HTTPTransport] | None:
+        """The pool that serves a URL; None where the caller's own client does."""
+        settings = self.settings
+        if self._closed or (settings.http_client is not None and settings.http_client.is_closed):
             raise closed_error()
-        client = self.settings.http_client
-        if client is not None:
-            response: httpx.Response = client.send(outgoing, stream=True, follow_redirects=False)
-            return response
-        return self._transport(url).handle_request(outgoing)
-
-    def _transport(self, url: str) -> httpx.HTTPTransport:
+        if settings.http_client is not None:
+            return None
         pools = self._pools
         if pools is None or self._process != os.getpid():
-            pools, self._pools, self._process = {}, {}, os.getpid()
-            self._pools = pools
+            pools = {}
+            self._pools, self._process = pools, os.getpid()
         origin = url[: url.find("/", 8)]
         pool = pools.get(origin)
         if pool is None:
-            pool = pools[origin] = SYNC_POOLS.share(pool_key(url, self.settings.proxy, self.settings.provider), self)
-        return pool.transport
+            pool = pools[origin] = SYNC_POOLS.share(pool_key(url, settings.proxy, settings.provider), self)
+        return pool
 
 
 class SyncBody:
@@ -151,8 +166,9 @@ class SyncBody:
                     self._set_limit(deadline.left(self._timeout.idle))
                 deadline.check()
                 yield block
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            raise failure(error, self._request, self._timeout, begun=begun) from error
+        except httpx.RequestError as error:
+            cause = cause_of(error)
+            raise failure(error, self._request, self._timeout, deadline, begun=begun) from cause
 
     def read(self, limit: int) -> bytes:
         """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
@@ -171,9 +187,16 @@ class SyncBody:
     def drain(self) -> None:
         """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
         if self._set_limit(DRAIN_SECONDS):
+            until = time.monotonic() + DRAIN_SECONDS
             with contextlib.suppress(Exception):
-                for _, _block in zip(range(8), self._raw(), strict=False):
+                while next(self._raw(), None) is not None and time.monotonic() < until:
                     pass
+
+    def abort(self) -> None:
+        """End the connection, so that a thread that reads the body wakes, fails and releases it."""
+        stream = self._response.extensions.get("network_stream")
+        if isinstance(stream, phased_stream()):
+            stream.abort()
 
     def close(self) -> None:
         """Release the connection."""
@@ -181,11 +204,11 @@ class SyncBody:
 
     def _raw(self) -> Iterator[bytes]:
         if self._blocks is None:
-            if "content-encoding" in self._response.headers:
-                self._blocks = self._response.iter_bytes()
-            else:
-                stream: Any = self._response.stream
-                self._blocks = iter(stream)
+            response = self._response
+            if response.is_stream_consumed:  # a hook of the caller's client has read it
+                return iter(response.iter_bytes())
+            stream: Any = response.stream
+            self._blocks = inflated(iter(stream)) if is_compressed(response.headers) else iter(stream)
         return self._blocks
 
     def _set_limit(self, seconds: float) -> bool:
