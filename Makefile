@@ -35,7 +35,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Stream an answer of the embedded model
-	@$(VENV)/bin/llm-connector chat "$(QUESTION)"
+	@$(VENV)/bin/llm-connector chat "$(QUESTION)" < /dev/null
 
 test: $(VENV)/.dev ## Run the whole suite; ARGS="-k name" goes to pytest
 	@$(RUN) -m pytest -n auto --dist loadgroup $(ARGS)

@@ -94,9 +94,13 @@ class UnsupportedError(LlmConnectorError):
 
 
 class TransportError(LlmConnectorError):
-    """No answer arrived: the connection was refused, broken or not made."""
+    """No answer arrived: the connection was refused, broken or not made.
+
+    `stale` says that an open connection broke before any byte of the answer, as idle ones do.
+    """
 
     retryable = True
+    stale = False
 
 
 class TimeoutError(TransportError, builtins.TimeoutError):

@@ -20,6 +20,7 @@ from llm_connector.errors import (
     LlmConnectorError,
     ParseError,
     TimeoutError,
+    TransportError,
 )
 from llm_connector.protocols import ErrorEvent
 from llm_connector.protocols.turns import own_parts
@@ -217,7 +218,8 @@ def attempts(
             if not error.retryable or attempt > retry.retries or (wanted or 0.0) > LONGEST_WAIT:
                 raise
             try:
-                yield Sleep(retry.delay(attempt, wanted))
+                stale = isinstance(error, TransportError) and error.stale
+                yield Sleep(retry.delay(attempt, wanted, stale=stale))
             except TimeoutError:  # the call's total limit leaves no time for another attempt
                 raise error from None
 

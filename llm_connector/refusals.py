@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from llm_connector.errors import (
     APIError,
+    BadRequestError,
     InsufficientBalanceError,
     LlmConnectorError,
     ParseError,
@@ -133,8 +134,8 @@ def _hint(endpoint: Endpoint, response: HttpResponse) -> str:
 
 
 def _retryable(status: int, headers: Mapping[str, str], detail: ErrorDetail, kind: type[APIError]) -> bool:
-    if issubclass(kind, InsufficientBalanceError):
-        return False
+    if issubclass(kind, InsufficientBalanceError | BadRequestError):
+        return False  # even where the status says that the server is at fault
     advice = headers.get("x-should-retry")
     if advice in ("true", "false"):
         return advice == "true"

@@ -38,11 +38,14 @@ class Retry:
     max_delay: float = 8.0
     jitter: Callable[[], float] = _random
 
-    def delay(self, attempt: int, wanted: float | None) -> float:
+    def delay(self, attempt: int, wanted: float | None, *, stale: bool = False) -> float:
         """Seconds to wait after attempt number `attempt`, counted from 1.
 
-        What the server wants is the least; up to a quarter is taken off the backoff so that clients spread.
+        What the server wants is the least; up to a quarter is taken off the backoff so that clients spread. A `stale`
+        connection, closed by the server while it was idle, says nothing about the server: the first retry is at once.
         """
+        if stale and attempt == 1:
+            return 0.0
         backoff = min(self.first_delay * 2.0 ** min(attempt - 1, 60), self.max_delay) * (1 - 0.25 * self.jitter())
         return max(backoff, wanted or 0.0)
 

@@ -98,7 +98,7 @@ class CompletionParser(ChunkParser):
         choices = body.get("choices")
         if choices:
             several = self._several or len(choices) > 1
-            if not several and self._headed and not self._split and _plain(choices[0]):
+            if not (chunks or several or self._split) and _plain(choices[0]):
                 text = choices[0]["delta"]["content"]
                 self._text.append(text)
                 return (ChatChunk(text),)
@@ -317,7 +317,7 @@ def _plain(choice: dict[str, Any]) -> bool:
     """Whether a choice brings a piece of text and nothing else, as nearly every event does."""
     delta = choice.get("delta")
     return (
-        bool(delta)
+        type(delta) is dict
         and len(delta) == 1
         and type(delta.get("content")) is str
         and delta["content"] != ""

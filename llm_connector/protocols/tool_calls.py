@@ -24,7 +24,19 @@ def made_up_id() -> str:
 class Slot:
     """One call under assembly. Name and id are set once, arguments are appended and joined once."""
 
-    __slots__ = ("cumulative", "extra", "id", "index", "length", "merged", "name", "pieces", "snapshot", "told", "wire_id")
+    __slots__ = (
+        "cumulative",
+        "extra",
+        "id",
+        "index",
+        "length",
+        "merged",
+        "name",
+        "pieces",
+        "snapshot",
+        "told",
+        "wire_id",
+    )
 
     def __init__(self, index: int, wire_id: str | None) -> None:
         self.index = index

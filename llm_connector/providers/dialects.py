@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_connector.errors import ParseError
-from llm_connector.protocols import ChatCompletions, ChunkParser
+from llm_connector.protocols import ChatCompletions, ChunkParser, ErrorDetail
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.structured import json_instruction
 from llm_connector.protocols.turns import map_parts
@@ -68,6 +68,14 @@ class EmbeddedCompletions(ChatCompletions):
         if request is not None and _enveloped(request):
             return _EnvelopeParser(request, split=self.think_tags)
         return super().chunk_parser(request)
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error says. The engine answers 500 to prompts that do not fit."""
+        detail = super().parse_error(body)
+        too_long = (
+            "context size has been exceeded" in detail.message.lower() or "too large to process" in detail.message
+        )
+        return replace(detail, code="context_length_exceeded") if too_long else detail
 
     def count_path(self, model: str) -> str:
         """The server counts for its Anthropic endpoint."""

@@ -128,7 +128,9 @@ def failure(
         if proxy:
             return TransportError(f'cannot reach {host} through the proxy {proxy}: {reason}; proxy="" goes without it')
         return TransportError(f"cannot connect to {host}: {reason}{'; is the server running?' if local else ''}")
-    return TransportError(f"the connection to {host} broke: {reason}")
+    broken = TransportError(f"the connection to {host} broke: {reason}")
+    broken.stale = not begun
+    return broken
 
 
 def cause_of(error: Exception) -> Exception | None:

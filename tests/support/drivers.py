@@ -1,8 +1,8 @@
 """Both clients behind one blocking face, so that a case is written once, and a server that speaks raw bytes.
 
-    client = driver.client(model="m")           # of the wire server; closed after the test
-    response = driver.run(client.chat("Hi"))    # the value, or what the coroutine returns
-    chunks = list(driver.chunks(client.stream("Hi")))
+client = driver.client(model="m")           # of the wire server; closed after the test
+response = driver.run(client.chat("Hi"))    # the value, or what the coroutine returns
+chunks = list(driver.chunks(client.stream("Hi")))
 """
 
 from __future__ import annotations
