@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from llm_connector.errors import LlmConnectorError, ParseError, StreamError, Tra
 from llm_connector.framing import Framing
 from llm_connector.protocols import ChunkParser, ErrorEvent
 from llm_connector.providers.spec import Endpoint
-from llm_connector.refusals import api_error, page_error, request_id, seal
+from llm_connector.refusals import api_error, page_error, request_id, seal, shown_headers
 from llm_connector.types import (
     Adaptation,
     ChatChunk,
@@ -21,9 +21,14 @@ from llm_connector.types import (
     Reasoning,
     ToolCall,
 )
-from llm_connector.wire import HttpResponse
+from llm_connector.wire import Event, HttpResponse
 
-__all__ = ["ChatDecoder", "OpenStream", "RenderedChat", "completed"]
+__all__ = ["MISSHAPEN", "ChatDecoder", "OpenStream", "RenderedChat", "completed", "misshapen"]
+
+MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading raises, somewhere, when a value has another type than the wire format promises."""
+
+_FAILURES = (ErrorEvent, ParseError, *MISSHAPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +79,32 @@ class ChatDecoder:
         """Whether the end marker came: nothing more needs to be read."""
         return self._parser.done
 
-    def feed(self, block: bytes) -> Iterator[ChatChunk]:
-        """Yield the chunks that `block` completes."""
+    def feed(self, block: bytes) -> Iterable[ChatChunk]:
+        """The chunks that `block` completes."""
+        events = self._framing.feed(block)
+        if type(events) is not tuple:
+            return self._feed(events)
+        try:
+            chunks = self._parser.feed(events[0])
+        except _FAILURES as error:
+            raise self._failure(error) from _cause(error)
+        return chunks if type(chunks) is tuple else self._pass(chunks)
+
+    def _feed(self, events: Iterable[Event]) -> Iterator[ChatChunk]:
         parser = self._parser
         try:
-            for event in self._framing.feed(block):
+            for event in events:
                 yield from parser.feed(event)
                 if parser.done:
                     return
-        except (ErrorEvent, ParseError) as error:
-            raise self._failure(error) from None
+        except _FAILURES as error:
+            raise self._failure(error) from _cause(error)
+
+    def _pass(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
+        try:
+            yield from chunks
+        except _FAILURES as error:
+            raise self._failure(error) from _cause(error)
 
     def close(self, cause: TransportError | None = None) -> Iterator[ChatChunk]:
         """Yield the last chunks after the end of the body; `cause` is what cut it, if something did.
@@ -98,8 +119,8 @@ class ChatDecoder:
             if cause is not None and not parser.ended():
                 raise self.interruption(cause) from cause
             yield from parser.close()
-        except (ErrorEvent, ParseError) as error:
-            raise self._failure(error) from None
+        except _FAILURES as error:
+            raise self._failure(error) from _cause(error)
         except StreamError as error:
             if error.partial is not None:
                 error.partial = self._complete(error.partial)
@@ -119,7 +140,7 @@ class ChatDecoder:
 
     def partial(self) -> ChatResponse:
         """What has arrived so far; the whole answer once it is complete."""
-        return self._response or self._complete(self._parser.response(interrupted=True))
+        return self._response or self._complete(self._arrived())
 
     def interruption(self, cause: TransportError) -> LlmConnectorError:
         """The error of a stream that a network failure cut: a StreamError that is also of the failure's class."""
@@ -127,8 +148,10 @@ class ChatDecoder:
         error = streamed(type(cause))(cause.message, provider=self._rendered.endpoint.spec.name)
         return self._with_partial(error)
 
-    def _failure(self, cause: ErrorEvent | ParseError) -> LlmConnectorError:
+    def _failure(self, cause: Exception) -> LlmConnectorError:
         endpoint = self._rendered.endpoint
+        if not isinstance(cause, ErrorEvent | ParseError):
+            cause = misshapen(cause, self._rendered)
         if isinstance(cause, ErrorEvent):
             response = HttpResponse(self._status, self._headers)
             return self._with_partial(api_error(endpoint, response, cause.body, in_stream=True))
@@ -140,17 +163,36 @@ class ChatDecoder:
 
     def _with_partial(self, error: LlmConnectorError) -> LlmConnectorError:
         if isinstance(error, StreamError):
-            error.partial = self._complete(self._parser.abort())
+            error.partial = self._complete(self._arrived(ended=True))
         return error
+
+    def _arrived(self, *, ended: bool = False) -> ChatResponse:
+        """What has arrived; nothing, if it has no shape that can be shown."""
+        try:
+            return self._parser.abort() if ended else self._parser.response(interrupted=True)
+        except MISSHAPEN:
+            rendered = self._rendered
+            return rendered.endpoint.protocol(rendered.request.model).chunk_parser(rendered.request).abort()
 
     def _complete(self, response: ChatResponse) -> ChatResponse:
         return completed(response, self._rendered, self._headers)
 
 
+def _cause(error: Exception) -> Exception | None:
+    """The cause to show beside our error: none where ours says it all."""
+    return None if isinstance(error, ErrorEvent | ParseError) else error
+
+
+def misshapen(error: Exception, rendered: RenderedChat, body: str = "") -> ParseError:
+    """The error of an answer in which something is not of the type that the wire format promises."""
+    protocol = rendered.endpoint.spec.protocol
+    return ParseError(f"the answer is not what {protocol.name} promises: {type(error).__name__}: {error}", body=body)
+
+
 def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str, str]) -> ChatResponse:
     """The answer with what only the exchange knows: headers, adaptations, and whose thoughts these are."""
-    answer.headers = dict(headers)
-    answer.request_id = answer.request_id or request_id(headers)
+    answer.headers = shown_headers(rendered.endpoint, headers)
+    answer.request_id = answer.request_id or request_id(answer.headers)
     answer.adaptations = list(rendered.notes.adaptations)
     provider = rendered.endpoint.spec.name
     for choice in answer.choices:

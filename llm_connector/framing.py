@@ -6,7 +6,7 @@ JSON string; https://html.spec.whatwg.org/multipage/server-sent-events.html allo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol as Interface
 
 from llm_connector.errors import ParseError
@@ -21,12 +21,15 @@ _SKIPPED = b": "  # `data: : PROCESSING` is a keep-alive comment that a gateway 
 
 
 class Framing(Interface):
-    """A decoder of one stream. `feed` is lazy, so events ahead of a failure in the same block are not lost."""
+    """A decoder of one stream. `feed` is lazy, so events ahead of a failure in the same block are not lost.
+
+    A block that is one whole event, as servers that flush each of them send, comes back as a tuple, without a generator.
+    """
 
     def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None: ...
 
-    def feed(self, block: bytes) -> Iterator[Event]:
-        """Yield the events that `block` completes. Raises ParseError for one above `max_event_bytes`."""
+    def feed(self, block: bytes) -> Iterable[Event]:
+        """The events that `block` completes. Raises ParseError for one above `max_event_bytes`."""
         ...
 
     def close(self) -> Iterator[Event]:
@@ -42,6 +45,11 @@ class LineBuffer:
     """
 
     __slots__ = ("_limit", "_pieces", "_size", "_started")
+
+    @property
+    def empty(self) -> bool:
+        """Whether the next block begins a line."""
+        return not self._pieces
 
     def __init__(self, max_line_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
         self._pieces: list[bytes] = []
@@ -99,7 +107,7 @@ class SSEDecoder:
     blank line still counts. Bare JSON (or a web page) where events were due comes out as one event named `"body"`.
     """
 
-    __slots__ = ("_body", "_data", "_limit", "_lines", "_name", "_size")
+    __slots__ = ("_between", "_body", "_data", "_limit", "_lines", "_name", "_size")
 
     def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
         self._lines = LineBuffer(max_event_bytes)
@@ -108,9 +116,20 @@ class SSEDecoder:
         self._data: list[bytes] = []
         self._size = 0
         self._body: list[bytes] | None = None
+        self._between = True
 
-    def feed(self, block: bytes) -> Iterator[Event]:
-        """Yield the events that `block` completes."""
+    def feed(self, block: bytes) -> Iterable[Event]:
+        """The events that `block` completes."""
+        if self._between and block[-2:] == b"\n\n" and len(block) <= self._limit and b"\r" not in block:
+            end = block.find(b"\n")
+            if block[:7] == b"data: {" and end == len(block) - 2:
+                return (Event("", block[6:end]),)
+            if block[:7] == b"event: " and block[end + 1 : end + 8] == b"data: {" and block.count(b"\n") == 3:
+                return (Event(block[7:end].decode("utf-8", "replace"), block[end + 7 : -2]),)
+        return self._feed(block)
+
+    def _feed(self, block: bytes) -> Iterator[Event]:
+        self._between = False
         for line in self._lines.feed(block):
             if line[:6] == b"data: " and not self._data and self._body is None:
                 self._data.append(line[6:])
@@ -124,6 +143,7 @@ class SSEDecoder:
             else:
                 self._name = ""
         self._lines.check()
+        self._between = self._lines.empty and not self._data and not self._name and self._body is None
 
     def close(self) -> Iterator[Event]:
         """Yield the event that a clean end of the body completes."""
@@ -167,13 +187,20 @@ class SSEDecoder:
 class NDJSONDecoder:
     """One JSON value per line. Blank lines are skipped; a last line without a line end counts."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_limit", "_lines")
 
     def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._limit = max_event_bytes
         self._lines = LineBuffer(max_event_bytes)
 
-    def feed(self, block: bytes) -> Iterator[Event]:
-        """Yield the events that `block` completes."""
+    def feed(self, block: bytes) -> Iterable[Event]:
+        """The events that `block` completes."""
+        end = block.find(b"\n")
+        if block[:1] == b"{" and end == len(block) - 1 <= self._limit and self._lines.empty and b"\r" not in block:
+            return (Event("", block[:end]),)
+        return self._feed(block)
+
+    def _feed(self, block: bytes) -> Iterator[Event]:
         for line in self._lines.feed(block):
             if line.strip():
                 yield Event("", line)

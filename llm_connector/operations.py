@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from llm_connector.decoding import ChatDecoder, OpenStream, RenderedChat, completed
+from llm_connector.decoding import MISSHAPEN, ChatDecoder, OpenStream, RenderedChat, completed, misshapen
 from llm_connector.errors import (
     APIError,
     BadRequestError,
@@ -21,6 +21,7 @@ from llm_connector.errors import (
     ParseError,
     TimeoutError,
     TransportError,
+    excerpt,
 )
 from llm_connector.protocols import ErrorEvent
 from llm_connector.protocols.turns import own_parts
@@ -152,6 +153,9 @@ def exchange(
             return read(decoded(ready, response) if response.content else None)
         except ErrorEvent as event:
             raise api_error(ready, response, event.body) from None
+        except MISSHAPEN as error:
+            reason = f"the answer to {path} has another shape than expected: {type(error).__name__}: {error}"
+            raise ParseError(reason, body=excerpt(response.content)) from error
 
     def make(ready: Endpoint) -> HttpRequest:
         return ready.request(path, body, method)
@@ -280,6 +284,8 @@ def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
     except ParseError as error:
         error.retryable = True  # an answer without content is a hiccup of the server
         raise
+    except MISSHAPEN as error:
+        raise misshapen(error, rendered, excerpt(response.content)) from error
     return completed(answer, rendered, response.headers)
 
 

@@ -21,7 +21,7 @@ from llm_connector.providers.spec import Endpoint
 from llm_connector.retry import retry_after
 from llm_connector.wire import HttpResponse, Json, decode_json
 
-__all__ = ["api_error", "body_of", "decoded", "name_provider", "page_error", "request_id", "seal"]
+__all__ = ["api_error", "body_of", "decoded", "name_provider", "page_error", "request_id", "seal", "shown_headers"]
 
 LONGEST_MESSAGE = 4000
 """Characters. Servers answer with whole logs; `error.body` has them."""
@@ -111,6 +111,14 @@ def _address(endpoint: Endpoint) -> str:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
+
+
+def shown_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer, without secrets that the server sends back."""
+    values = "\n".join(headers.values())
+    if endpoint.redact(values) == values:
+        return dict(headers)
+    return {name: endpoint.redact(value) for name, value in headers.items()}
 
 
 def name_provider(error: LlmConnectorError, provider: str) -> None:

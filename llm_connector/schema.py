@@ -138,31 +138,56 @@ def parameter_docs(docstring: str) -> dict[str, str]:
 def inlined(schema: Mapping[str, Any]) -> Schema:
     """A copy with `#/$defs/…` references replaced by what they name.
 
-    Several servers refuse references. A recursive one, or one to another place, cannot be replaced: the definitions
-    stay with it.
+    Several servers refuse references. One to a definition that contains itself cannot be replaced: it stays, and so
+    does the definition.
     """
     homes = [home for home in ("$defs", "definitions") if isinstance(schema.get(home), Mapping)]
     if not homes:
         return dict(schema)
-    definitions = {f"#/{home}/{name}": value for home in homes for name, value in schema[home].items()}
-    kept = False
+    definitions = {
+        f"#/{home}/{name}": dict(value)
+        for home in homes
+        for name, value in schema[home].items()
+        if isinstance(value, Mapping)
+    }
+    recursive = {reference for reference in definitions if reference in _reached(reference, definitions)}
 
-    def replace(node: Schema, opened: tuple[str, ...]) -> Schema:
-        nonlocal kept
-        reference = node.get("$ref")
-        if isinstance(reference, str) and reference.startswith("#"):
-            target = definitions.get(reference)
-            if isinstance(target, Mapping) and reference not in opened:
-                found = replace(dict(target), (*opened, reference))
-                siblings = {key: value for key, value in node.items() if key != "$ref"}
-                return {**found, **replace(siblings, opened)}
-            kept = True
-        return mapped(node, lambda inner: replace(inner, opened))
+    def replace(node: Schema) -> Schema:
+        reference = str(node.get("$ref"))
+        if reference not in definitions or reference in recursive:
+            return mapped(node, replace)
+        siblings = {key: value for key, value in node.items() if key != "$ref"}
+        return {**replace(definitions[reference]), **replace(siblings)}
 
-    result = replace({key: value for key, value in schema.items() if key not in homes}, ())
-    if kept:
-        result.update({home: schema[home] for home in homes})
+    body = {key: value for key, value in schema.items() if key not in homes}
+    if body.get("$ref") in recursive:  # at the top, an object is wanted
+        body = {**definitions[body.pop("$ref")], **body}
+    result = replace(body)
+    if _references(result) - recursive:  # to places that are no definitions
+        return {**result, **{home: schema[home] for home in homes}}
+    for home in homes:
+        kept = {name: replace(value) for name, value in schema[home].items() if f"#/{home}/{name}" in recursive}
+        if kept:
+            result[home] = kept
     return result
+
+
+def _references(schema: Schema) -> set[str]:
+    """Every local reference in it."""
+    own = schema.get("$ref")
+    found = {own} if isinstance(own, str) and own.startswith("#") else set()
+    return found.union(*map(_references, inner_schemas(schema)))
+
+
+def _reached(reference: str, definitions: Mapping[str, Schema]) -> set[str]:
+    """The definitions that are mentioned in one, in those mentioned there, and so on."""
+    reached: set[str] = set()
+    waiting = {reference}
+    while waiting:
+        found = _references(definitions[waiting.pop()]) & definitions.keys() - reached
+        reached |= found
+        waiting |= found
+    return reached
 
 
 def closed(schema: Mapping[str, Any]) -> Schema:

@@ -246,7 +246,9 @@ def test_a_refusal_says_what_was_recorded(exchange):
     assert raised.value.request_id in (known or {None})
 
 
-@pytest.mark.parametrize("exchange", exchange_ids(lambda item: "in_stream_error" in item.expected and chats(item)), indirect=True)
+@pytest.mark.parametrize(
+    "exchange", exchange_ids(lambda item: "in_stream_error" in item.expected and chats(item)), indirect=True
+)
 def test_an_error_inside_a_stream_is_raised_with_what_had_arrived(exchange):
     reading = streamed(exchange.body, asked(exchange))
 

@@ -17,7 +17,9 @@ def exact(retries: int = 2, jitter: float = 0.0) -> Retry:
     return Retry(retries, jitter=lambda: jitter)
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (60, 8.0)])
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (4, 4.0), (5, 8.0), (6, 8.0), (60, 8.0)]
+)
 def test_the_wait_doubles_up_to_a_limit(attempt, seconds):
     assert exact().delay(attempt, None) == seconds
 

@@ -86,7 +86,7 @@ class ClientBase:
 
     def _model_or_raise(self, model: str | None) -> str:
         chosen = model or self._model
-        if chosen is None:
+        if not chosen:
             raise ConfigurationError("no model: pass model= to the client or to this call", provider=self.provider)
         return chosen
 

@@ -149,13 +149,14 @@ class ChatStream(_Stream):
             decoder = self._open()
             assert self._body is not None  # set by _open
             cut: TransportError | None = None
+            blocks = self._body.blocks()  # kept: dropping it would end the connection, which may be used again
             try:
-                for block in self._body.blocks():
+                for block in blocks:
                     yield from decoder.feed(block)
                     if decoder.done:
                         break
             except TransportError as error:
-                if hasattr(error, "partial"):
+                if isinstance(error, StreamError):
                     raise
                 cut = error
             yield from decoder.close(cut)
@@ -245,7 +246,7 @@ class AsyncChatStream(_Stream):
                         if decoder.done:
                             break
             except TransportError as error:
-                if hasattr(error, "partial"):
+                if isinstance(error, StreamError):
                     raise
                 cut = error
             for chunk in decoder.close(cut):

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from pydantic_core import from_json
+
 from llm_connector.errors import ParseError, StreamError, UnsupportedError, excerpt
 from llm_connector.framing import Framing
 from llm_connector.protocols.assembly import Assembly
@@ -124,6 +126,9 @@ class ChunkParser:
     `done` says that the end marker came and nothing more needs to be read.
     """
 
+    end_marker: ClassVar[bytes] = b""
+    """The first six bytes of data that end a stream, where the wire format has such a marker."""
+
     def __init__(self, request: ChatRequest | None = None) -> None:
         self.done = False
         self.raw: dict[str, Any] = {}
@@ -134,10 +139,16 @@ class ChunkParser:
 
         Raises ErrorEvent for an error inside the stream, ParseError if the event is not what the protocol promises.
         """
-        name = event.name
+        name, data = event
+        if self.end_marker and data[:6] == self.end_marker:
+            self.done = True
+            return ()
         if name == "body":
-            return self.read_whole(self.decode(event.data))
-        body = self.decode(event.data)
+            return self.read_whole(self.decode(data))
+        try:
+            body = from_json(data, cache_strings="keys")
+        except ValueError:
+            body = self.decode(data)
         if type(body) is not dict:
             raise ErrorEvent(body)
         if body.get("error") or name == "error":

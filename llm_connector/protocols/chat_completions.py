@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat/create (checked 2026-11)
 from __future__ import annotations
 
 import base64
+import contextlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,11 +137,11 @@ class ChatCompletions(Protocol):
             items = body.get("data") if isinstance(body.get("data"), list) else body.get("models")
         if not isinstance(items, list):
             raise ParseError("the model list has no 'data'", body=excerpt(str(body)))
-        more = isinstance(body, dict) and body.get("has_more") is True and body.get("last_id")
+        last = body.get("last_id") if isinstance(body, dict) and body.get("has_more") is True else None
         models = [
             _model_info(item) for item in items if isinstance(item, dict) and (item.get("id") or item.get("name"))
         ]
-        return models, str(body["last_id"]) if more else None
+        return models, str(last) if last else None
 
     def embed_path(self, model: str) -> str:
         """Path below the base URL."""
@@ -298,8 +299,9 @@ def _model_info(item: Mapping[str, Any]) -> ModelInfo:
 
 def _vector(value: Any) -> list[float]:
     if isinstance(value, str):
-        content = base64.b64decode(value)
-        return list(struct.unpack(f"<{len(content) // 4}f", content))
+        with contextlib.suppress(ValueError, struct.error):
+            content = base64.b64decode(value, validate=True)
+            return list(struct.unpack(f"<{len(content) // 4}f", content))
     if not isinstance(value, list):
         raise ParseError("an embedding is neither a list of numbers nor base64", body=excerpt(str(value)))
     return value

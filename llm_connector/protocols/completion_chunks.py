@@ -61,6 +61,8 @@ def _count(usage: Mapping[str, Any], *names: str) -> int | None:
 class CompletionParser(ChunkParser):
     """One Chat Completions answer. `split` takes think tags out of the text."""
 
+    end_marker = b"[DONE]"
+
     def __init__(self, request: ChatRequest | None = None, *, split: bool = False) -> None:
         super().__init__(request)
         self._names = ToolNames(request)
@@ -72,36 +74,45 @@ class CompletionParser(ChunkParser):
         self._audio: dict[str, Any] = {}
         self._headed = False
         self._whole = False
-        self._text = self.assembly.choice(0).text(_TEXT).pieces
+        self._first = self.assembly.choice(0)
+        self._text = self._first.text(_TEXT).pieces
+        self._simple = False
         self._wanted = _wanted(request)
         # One server counts the index of a single choice up with each event: it matters where several were asked for.
         self._several = request is None or self._wanted > 1
 
-    def feed(self, event: Event) -> Iterable[ChatChunk]:
-        """The chunks of one event; `[DONE]` ends the stream."""
-        if event.data[:6] == b"[DONE]":
-            self.done = True
-            return ()
-        return super().feed(event)
-
     def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
         """The chunks of one decoded event: several when it carries several deltas."""
+        choices = body.get("choices")
+        if self._simple and choices and len(choices) == 1 and not body.get("usage"):
+            choice = choices[0]
+            delta = choice.get("delta")
+            further = choice.get("finish_reason") or choice.get("logprobs") or choice.get("usage")
+            if delta and len(delta) == 1 and not further:
+                text = delta.get("content")
+                if text and type(text) is str:
+                    self._text.append(text)
+                    return (ChatChunk(text),)
+                calls = delta.get("tool_calls")
+                if calls and len(calls) == 1:
+                    piece = self._first.feed_call(calls[0], self._names)
+                    return () if piece is None else (ChatChunk("", "", piece),)
+        return self._read_event(body)
+
+    def _read_event(self, body: dict[str, Any]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
         if not self._headed:
             head = self.assembly.head(body.get("id"), body.get("model"))
             if head is not None:
                 chunks.append(head)
             self._headed = self.assembly.id is not None and self.assembly.model is not None
+            self._simple = self._headed and not (self._several or self._split)
         usage = body.get("usage")
         if usage:
             self._usage = usage
         choices = body.get("choices")
         if choices:
             several = self._several or len(choices) > 1
-            if not (chunks or several or self._split) and _plain(choices[0]):
-                text = choices[0]["delta"]["content"]
-                self._text.append(text)
-                return (ChatChunk(text),)
             for choice in choices:
                 self._read_choice(choice, (choice.get("index") or 0) if several else 0, chunks)
         elif "choices" not in body and any(body.get(key) for key in _REFUSALS):
@@ -311,18 +322,6 @@ def _wanted(request: ChatRequest | None) -> int:
         return 1
     wanted = (request.extra_body or {}).get("n", request.n)
     return wanted if isinstance(wanted, int) else 1
-
-
-def _plain(choice: dict[str, Any]) -> bool:
-    """Whether a choice brings a piece of text and nothing else, as nearly every event does."""
-    delta = choice.get("delta")
-    return (
-        type(delta) is dict
-        and len(delta) == 1
-        and type(delta.get("content")) is str
-        and delta["content"] != ""
-        and not (choice.get("finish_reason") or choice.get("logprobs") or choice.get("usage"))
-    )
 
 
 def merged_details(known: list[dict[str, Any]], more: Iterable[Any]) -> list[dict[str, Any]]:

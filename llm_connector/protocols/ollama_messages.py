@@ -31,14 +31,19 @@ _TEXTUAL = re.compile(r"text/.+|application/(?:json|xml|yaml)").fullmatch
 
 def render_messages(messages: Sequence[Message], notes: Notes) -> list[dict[str, Any]]:
     """The wire's messages; one of ours with several tool results becomes several of theirs."""
-    names = {part.id: part.name for message in messages for part in message.parts if isinstance(part, ToolCall)}
+    names: dict[str, str] = {}
     rendered: list[dict[str, Any]] = []
     for message in messages:
+        parts = message.parts
         if message.name is not None:
             notes.add("dropped", "name", "messages of this wire format have no names")
-        results = [part for part in message.parts if isinstance(part, ToolResult)]
+        if len(parts) == 1 and type(parts[0]) is Text:
+            rendered.append({"role": message.role, "content": parts[0].text})
+            continue
+        names.update({part.id: part.name for part in parts if isinstance(part, ToolCall)})
+        results = [part for part in parts if isinstance(part, ToolResult)]
         rendered.extend(_result(part, names, notes) for part in results)
-        rest = [part for part in message.parts if not isinstance(part, ToolResult)]
+        rest = [part for part in parts if not isinstance(part, ToolResult)]
         if rest or not results:
             rendered.append(_turn(message.role, rest, notes))
     return rendered
@@ -47,8 +52,6 @@ def render_messages(messages: Sequence[Message], notes: Notes) -> list[dict[str,
 def _turn(role: str, parts: Sequence[AnyPart], notes: Notes) -> dict[str, Any]:
     content, images = _content(parts, notes)
     wire: dict[str, Any] = {"role": role, "content": content}
-    if len(parts) == 1 and not images and type(parts[0]) is Text:
-        return wire
     thoughts = "".join(part.text for part in parts if isinstance(part, Reasoning))
     if thoughts:
         wire["thinking"] = thoughts

@@ -10,6 +10,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 from llm_connector.types import ToolCall, ToolCallDelta, parsed_arguments
 from llm_connector.wire import decode_json
 
@@ -73,18 +75,18 @@ class Slot:
         """Take one more piece of JSON text and return what is new in it."""
         if self.cumulative:
             return self._replace(piece)
-        if piece[:1] == "{" and self.pieces and self.pieces[0][:1] == "{":
+        known_length = self.length if self.snapshot is None else len(self.snapshot)
+        if len(piece) >= known_length > 0 and piece[:1] == "{" and self.pieces[0][:1] == "{":
             known = self.arguments
             if self.snapshot is not None and piece.startswith(self.snapshot):
                 self.pieces, self.length = [self.snapshot], len(self.snapshot)
                 self.cumulative = True
                 return self._replace(piece)
             if len(piece) > len(known) and piece.startswith(known):
-                # JSON text is never continued by all of itself, except where an object may begin as a value.
-                if not _may_nest(known):
+                if not _may_be_json(known + piece):
                     self.cumulative = True
                     return self._replace(piece)
-                self.snapshot = piece  # what follows will tell
+                self.snapshot = piece  # all of it once more, or an object inside: what follows will tell
             elif piece == known and self.complete():  # the whole call sent once more at the end
                 return ""
         self.pieces.append(piece)
@@ -148,6 +150,10 @@ class ToolCallSlots:
 
     def feed(self, piece: Mapping[str, Any]) -> ToolCallDelta | None:
         """Take one element of a `tool_calls` list; None when it adds nothing."""
+        if len(piece) == 2 and "index" in piece and "function" in piece:
+            more = self._continued(piece["index"], piece["function"])
+            if more is not None:
+                return more
         function = piece.get("function") or piece.get("custom") or {}
         name = function.get("name") or None
         arguments = function.get("arguments", function.get("input"))
@@ -173,6 +179,18 @@ class ToolCallSlots:
             return ToolCallDelta(slot.index, slot.id, slot.name, slot.arguments)
         return ToolCallDelta(slot.index, None, None, added) if added else None
 
+    def _continued(self, index: Any, function: Any) -> ToolCallDelta | None:
+        """What an ordinary continuation adds: an index and more text that begins nothing new; None for all else."""
+        slot = self._by_index.get(index)
+        if slot is None or not slot.told or slot.cumulative or not isinstance(function, dict) or len(function) != 1:
+            return None
+        text = function.get("arguments")
+        if type(text) is not str or text[:1] in ("", "{") or not slot.pieces:
+            return None
+        slot.pieces.append(text)
+        slot.length += len(text)
+        return ToolCallDelta(slot.index, None, None, text)
+
     def _find(self, call_id: str | None, index: int | None, name: str | None, arguments: Any) -> Slot:
         if call_id:
             known = self._by_id.get(call_id)
@@ -185,7 +203,7 @@ class ToolCallSlots:
         slot = self._by_index.get(index) if index is not None else self._last
         if slot is None:
             return self.open(None, index)
-        begins = name or (isinstance(arguments, str) and arguments[:1] == "{")
+        begins = name or (slot.wire_id is None and isinstance(arguments, str) and arguments[:1] == "{")
         if begins and slot.name and slot.complete() and arguments != slot.arguments:
             # Ids and indices are missing: a name, or a second object, after a whole object begins a call.
             further = self.open(None, index)
@@ -205,7 +223,10 @@ class ToolCallSlots:
                 slot.extra = {**(slot.extra or {}), key: value}
 
 
-def _may_nest(text: str) -> bool:
-    """Whether an object may begin as a value at the end of this JSON text: behind a colon, a bracket or a comma."""
-    bare = text.replace("\\\\", "").replace('\\"', "")
-    return bare.count('"') % 2 == 0 and bare.rstrip()[-1:] in (":", "[", ",")
+def _may_be_json(text: str) -> bool:
+    """Whether this may be the beginning of a JSON text."""
+    try:
+        from_json(text, allow_partial=True)
+    except ValueError:
+        return False
+    return True

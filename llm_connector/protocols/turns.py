@@ -43,7 +43,7 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
             open_calls = {part.id: part.name for part in parts if isinstance(part, ToolCall)}
 
 
-def own_parts(messages: Sequence[Message], provider: str, notes: Notes) -> list[Message]:
+def own_parts(messages: list[Message], provider: str, notes: Notes) -> list[Message]:
     """The conversation without the state that belongs to other providers: thoughts, signatures and opaque blocks.
 
     A foreign signature is refused by the server, for as long as it stays in the history.
@@ -62,19 +62,22 @@ def own_parts(messages: Sequence[Message], provider: str, notes: Notes) -> list[
 
 
 def map_parts(
-    messages: Sequence[Message], change: Callable[[AnyPart], AnyPart | None], kinds: tuple[type, ...]
+    messages: list[Message], change: Callable[[AnyPart], AnyPart | None], kinds: tuple[type, ...]
 ) -> list[Message]:
-    """The messages with `change` applied to parts of `kinds`; None removes one. Unchanged messages are shared."""
-    changed: list[Message] = []
-    for message in messages:
+    """The messages with `change` applied to parts of `kinds`; None removes one.
+
+    Unchanged messages are shared, and so is the list if all of them are.
+    """
+    changed: list[Message] | None = None
+    for position, message in enumerate(messages):
         parts = message.parts
-        if not _only_text(parts) and any(isinstance(part, kinds) for part in parts):
-            mapped = [change(part) if isinstance(part, kinds) else part for part in parts]
-            if any(new is not old for new, old in zip(mapped, parts, strict=True)):
-                kept = [part for part in mapped if part is not None]
-                message = message.model_copy(update={"parts": kept})
-        changed.append(message)
-    return changed
+        if _only_text(parts) or not any(isinstance(part, kinds) for part in parts):
+            continue
+        mapped = [change(part) if isinstance(part, kinds) else part for part in parts]
+        if any(new is not old for new, old in zip(mapped, parts, strict=True)):
+            changed = list(messages) if changed is None else changed
+            changed[position] = message.model_copy(update={"parts": [part for part in mapped if part is not None]})
+    return messages if changed is None else changed
 
 
 def _only_text(parts: Sequence[AnyPart]) -> bool:

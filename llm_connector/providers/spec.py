@@ -71,9 +71,7 @@ class ProviderSpec:
     def require(self, capability: str, alternatives: str) -> None:
         """Raises UnsupportedError, with what to do instead, for a capability the row lacks."""
         if capability not in self.supports:
-            raise UnsupportedError(
-                f"there is no {capability.replace('_', ' ')} here; {alternatives}", provider=self.name
-            )
+            raise UnsupportedError(f"{capability!r} is not offered here; {alternatives}", provider=self.name)
 
     def adapt(self, request: ChatRequest, notes: Notes) -> ChatRequest:
         """The request without what the row says cannot be done; each change is in `notes`.

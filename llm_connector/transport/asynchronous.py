@@ -6,12 +6,13 @@ import contextlib
 import inspect
 import time
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import LlmConnectorError
 from llm_connector.transport.inflate import inflated_async, is_compressed
-from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, pool_key
+from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     NO_LIMIT,
@@ -60,7 +61,7 @@ class AsyncTransport:
                 except LlmConnectorError as error:
                     step = steps.throw(error)
                 else:
-                    step = steps.send(outcome)
+                    step, outcome = steps.send(outcome), None  # a key must not stay where crash reporters look
         except StopIteration as done:
             result: T = done.value
             return result
@@ -77,7 +78,7 @@ class AsyncTransport:
             loop = _running_loop()
             with anyio.CancelScope(shield=True):
                 for transport in ASYNC_POOLS.of(loop).give_back(self, loops.get(loop, {})):
-                    await transport.aclose()
+                    await _Unbroken(transport.aclose())
 
     async def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
@@ -108,6 +109,10 @@ class AsyncTransport:
             proxy = pool.proxy if pool is not None else ""
             cause = cause_of(error)
             raise failure(error, request, timeout, deadline, begun=False, proxy=proxy) from cause
+        except BaseException as error:
+            if pool is not None and not isinstance(error, Exception | GeneratorExit):
+                await _close_lost(pool)
+            raise
         body = AsyncBody(response, outgoing, request, timeout, deadline)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
@@ -204,7 +209,7 @@ class AsyncBody:
         import anyio
 
         with anyio.CancelScope(shield=True):
-            await self._response.aclose()
+            await _Unbroken(self._response.aclose())
 
     def _raw(self) -> AsyncIterator[bytes]:
         if self._blocks is None:
@@ -228,6 +233,47 @@ def phased_stream() -> type[AsyncPhasedStream]:
     from llm_connector.transport.phases import AsyncPhasedStream
 
     return AsyncPhasedStream
+
+
+class _Unbroken:
+    """Awaits a coroutine to its end; a cancellation that comes meanwhile is raised after that.
+
+    anyio's shields hold against its own scopes only, not against `Task.cancel()`, which stops httpcore's clean-up
+    half-way: the request keeps its place in the pool for ever.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        import asyncio
+
+        cancelled: asyncio.CancelledError | None = None
+        proceed = partial(self._coroutine.send, None)
+        while True:
+            try:
+                awaited = proceed()
+            except StopIteration:
+                break
+            proceed = partial(self._coroutine.send, None)
+            try:
+                yield awaited
+            except asyncio.CancelledError as error:
+                cancelled = error
+                if awaited is not None:  # it has been cancelled too; a mere turn of the loop has not
+                    proceed = partial(self._coroutine.throw, error)
+            except BaseException as error:  # noqa: BLE001  the coroutine's to handle
+                proceed = partial(self._coroutine.throw, error)
+        if cancelled is not None:
+            raise cancelled
+
+
+async def _close_lost(pool: Pool[httpx.AsyncHTTPTransport]) -> None:
+    import anyio
+
+    with anyio.CancelScope(shield=True):
+        for connection in lost_connections(pool.transport):
+            await connection.aclose()
 
 
 def _running_loop() -> Any:

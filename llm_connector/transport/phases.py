@@ -1,9 +1,12 @@
-"""Two read limits for one answer: until its first byte, and between bytes after that.
+"""Two read limits for one answer, until its first byte and between bytes after that; and one write for one request.
 
 httpcore knows one limit, and counts it anew for each read: a head that drips in never meets it. Its network streams are
 a public interface, so ours wraps them, counts the limit of a request, known by identity, down over all reads, and
 replaces it once the first bytes of the body are there.
 https://www.encode.io/httpcore/network-backends/ (checked 2026-11)
+
+It also writes the head and the body of a request one by one. What is written is held until the answer is read, so that
+both leave in one system call and one packet.
 """
 
 from __future__ import annotations
@@ -16,9 +19,12 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import anyio
 import httpcore
 
 __all__ = ["AsyncPhasedBackend", "AsyncPhasedStream", "PhasedBackend", "PhasedStream"]
+
+_MOST_UNSENT = 64 << 10
 
 
 class _Phase:
@@ -43,19 +49,45 @@ class _Phase:
         return max(asked - (time.monotonic() - self._since), 0.001) if self._then is None else self._then
 
 
+class _Unsent:
+    """What was written and is held until it is worth a system call."""
+
+    __slots__ = ("_pieces", "size", "timeout")
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.size = 0
+        self.timeout: float | None = None
+
+    def add(self, piece: bytes, timeout: float | None) -> int:
+        self._pieces.append(piece)
+        self.size += len(piece)
+        self.timeout = timeout
+        return self.size
+
+    def take(self) -> bytes:
+        pieces, self._pieces, self.size = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class PhasedStream(httpcore.NetworkStream):
     """A connection whose read limit can be replaced."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._unsent = _Unsent()
         self._process = os.getpid()
         self.phase = _Phase()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent.size:
+            with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
+                self._stream.write(self._unsent.take(), self._unsent.timeout)
         return self._stream.read(max_bytes, self.phase.limit(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        if self._unsent.add(buffer, timeout) > _MOST_UNSENT:
+            self._stream.write(self._unsent.take(), timeout)
 
     def close(self) -> None:
         if self._process == os.getpid():  # a forked child must not end what its parent uses
@@ -81,13 +113,18 @@ class AsyncPhasedStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._unsent = _Unsent()
         self.phase = _Phase()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._unsent.size:
+            with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
+                await self._stream.write(self._unsent.take(), self._unsent.timeout)
         return await self._stream.read(max_bytes, self.phase.limit(timeout))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.write(buffer, timeout)
+        if self._unsent.add(buffer, timeout) > _MOST_UNSENT:
+            await self._stream.write(self._unsent.take(), timeout)
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -95,7 +132,13 @@ class AsyncPhasedStream(httpcore.AsyncNetworkStream):
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        return AsyncPhasedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            return AsyncPhasedStream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException as error:  # httpcore forgets the socket when the handshake is cancelled
+            if not isinstance(error, GeneratorExit):
+                with anyio.CancelScope(shield=True):
+                    await self._stream.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 import ssl
 import threading
 import weakref
@@ -21,10 +22,22 @@ from llm_connector.errors import ConfigurationError
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["ASYNC_POOLS", "SYNC_POOLS", "AsyncPools", "Pool", "PoolKey", "Pools", "is_over", "pool_key"]
+__all__ = [
+    "ASYNC_POOLS",
+    "SYNC_POOLS",
+    "AsyncPools",
+    "Pool",
+    "PoolKey",
+    "Pools",
+    "is_over",
+    "lost_connections",
+    "pool_key",
+]
 
 MAX_CONNECTIONS = 1000
 KEEPALIVE_SECONDS = 20.0  # below the idle limit of common load balancers, so that stale sockets are rare
+
+_LOOPBACK = re.compile(r"localhost|::1|127(\.\d+){1,3}")
 
 T = TypeVar("T")
 PoolKey = tuple[str, str]
@@ -131,6 +144,25 @@ class _LoopPools(Pools["httpx.AsyncHTTPTransport"]):
                 await transport.aclose()
 
 
+def lost_connections(transport: Any) -> list[Any]:
+    """Take the connections that no request uses any more out of a transport, for the caller to close.
+
+    httpcore loses one when its request is cancelled after the connection was made and before it was used: it counts
+    among the 1,000 for ever.
+    """
+    pool = transport._pool
+    with pool._optional_thread_lock:
+        used = {id(request.connection) for request in pool._requests}
+        lost = [
+            connection
+            for connection in pool._connections
+            if id(connection) not in used and not (connection.is_idle() or connection.is_closed())
+        ]
+        for connection in lost:
+            pool._connections.remove(connection)
+    return lost
+
+
 def is_over(loop: Any) -> bool:
     """Whether a loop has been closed; trio's tokens cannot say so."""
     is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
@@ -171,7 +203,7 @@ def _check_proxy(proxy: str, provider: str) -> None:
 
 
 def _environment_proxy(scheme: str, host: str) -> str:
-    if host == "localhost" or host == "::1" or host.startswith("127."):
+    if _LOOPBACK.fullmatch(host):
         return ""
     from urllib.request import getproxies, proxy_bypass
 

@@ -53,11 +53,16 @@ class TransportSettings:
 class Deadline:
     """The end of a whole call, by the monotonic clock; None never comes."""
 
-    __slots__ = ("_at", "_seconds", "started")
+    __slots__ = ("_at", "_seconds")
 
     def __init__(self, timeout: Timeout) -> None:
         self._seconds = timeout.total
         self._at = None if timeout.total is None else time.monotonic() + timeout.total
+
+    @property
+    def never(self) -> bool:
+        """Whether there is none."""
+        return self._at is None
 
     def check(self, ahead: float = 0.0) -> None:
         """Raises TimeoutError when the end has come, or will have come `ahead` seconds from now."""
@@ -93,13 +98,17 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
 
 
 def check_http_client(settings: TransportSettings, *, asynchronous: bool) -> None:
-    """Raises ConfigurationError when the caller's HTTP client is of the other kind, or none at all."""
+    """Raises ConfigurationError when the caller's HTTP client is of the other kind, none at all, or not all there is."""
     send = getattr(settings.http_client, "send", None)
     if settings.http_client is not None and (send is None or inspect.iscoroutinefunction(send) != asynchronous):
         wanted = "AsyncClient" if asynchronous else "Client"
         raise ConfigurationError(
             f"http_client is of type {type(settings.http_client).__name__}; give an httpx.{wanted}",
             provider=settings.provider,
+        )
+    if settings.proxy:
+        raise ConfigurationError(
+            "proxy= says nothing to an http_client: give the proxy to that", provider=settings.provider
         )
 
 

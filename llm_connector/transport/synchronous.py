@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError
 from llm_connector.transport.inflate import inflated, is_compressed
-from llm_connector.transport.pools import SYNC_POOLS, Pool, pool_key
+from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     NO_LIMIT,
@@ -63,7 +63,7 @@ class SyncTransport:
                 except StopIteration as error:  # of a caller's function: it must not pass for the end of the steps
                     raise RuntimeError("a function that the client calls raised StopIteration") from error
                 else:
-                    step = steps.send(outcome)
+                    step, outcome = steps.send(outcome), None  # a key must not stay where crash reporters look
         except StopIteration as done:
             result: T = done.value
             return result
@@ -106,6 +106,10 @@ class SyncTransport:
             proxy = pool.proxy if pool is not None else ""
             cause = cause_of(error)
             raise failure(error, request, timeout, deadline, begun=False, proxy=proxy) from cause
+        except KeyboardInterrupt:
+            for connection in lost_connections(pool.transport) if pool is not None else ():
+                connection.close()
+            raise
         body = SyncBody(response, outgoing, request, timeout, deadline)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
@@ -160,10 +164,16 @@ class SyncBody:
         begun = False
         deadline = self._deadline
         try:
-            for block in self._raw():
-                if not begun:
-                    begun = True
-                    self._set_limit(deadline.left(self._timeout.idle))
+            raw = self._raw()
+            for block in raw:
+                begun = True
+                self._set_limit(deadline.left(self._timeout.idle))
+                deadline.check()
+                yield block
+                break
+            if deadline.never:
+                yield from raw
+            for block in raw:
                 deadline.check()
                 yield block
         except httpx.RequestError as error:

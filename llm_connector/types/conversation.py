@@ -29,6 +29,7 @@ ROLES: dict[str, Role] = {
     "function": "tool",
 }
 
+_RESULT_ROLES = ("tool", "function")
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 _TEXT_FIELDS = set(Text.model_fields)
@@ -50,6 +51,11 @@ def conversation(messages: Messages) -> list[Message]:
         raise ConfigurationError("messages: give a string, a Message, or a list of messages or role/content dicts")
     turns: list[Message] = []
     for position, message in enumerate(messages):
+        if type(message) is dict and len(message) == 2:  # what most turns of a long history are
+            named, content = message.get("role"), message.get("content")
+            if type(content) is str and type(named) is str and named in ROLES and named not in _RESULT_ROLES:
+                turns.append(_plain(ROLES[named], content))
+                continue
         try:
             turn = message if isinstance(message, Message) else _turn(message)
             if not turn.parts and turn.role != "assistant":
@@ -101,7 +107,7 @@ def _plain(role: Role, text: str) -> Message:
 
 
 def _turn(message: Mapping[str, Any]) -> Message:
-    if type(message) is not dict and not isinstance(message, Mapping):
+    if not isinstance(message, Mapping):
         raise ConfigurationError(f"{type(message).__name__!r} is not a message; give a Message or a role/content dict")
     if "parts" in message:
         return Message.model_validate(dict(message))
@@ -110,8 +116,6 @@ def _turn(message: Mapping[str, Any]) -> Message:
     if role is None:
         raise ConfigurationError(f"unknown role {named!r}; use 'system', 'user', 'assistant' or 'tool'")
     content = message.get("content")
-    if type(content) is str and len(message) == 2 and role != "tool":
-        return _plain(role, content)
     if role == "tool":
         return _tool_turn(message, content)
     parts: list[AnyPart] = []

@@ -87,7 +87,9 @@ class Tool(BaseModel):
             return cls(source.__name__, description, parameters)
         if callable(source):
             called = unwrapped(source)
-            text = inspect.getdoc(called) or inspect.getdoc(type(called).__call__) or ""
+            text = inspect.getdoc(called) or ""
+            if not text and not inspect.isroutine(called):
+                text = inspect.getdoc(type(called).__call__) or ""
             return cls(_name_of(called), _summary(text), function_schema(source))
         raise ConfigurationError(
             f"tools: {type(source).__name__!r} is not a tool; give a Tool, a function, a pydantic class or a dict"
@@ -112,7 +114,7 @@ class Tool(BaseModel):
                 cache=_cache_mark(source.get("cache_control")),
             )
         if "input_schema" in source or "parameters" in source:
-            return cls._of_dict({"type": "function", "function": source})
+            return cls._of_dict({"function": source, "cache_control": source.get("cache_control")})
         if source.get("type", "function") != "function":
             return cls(str(source.get("name", source["type"])), native=dict(source))
         raise ConfigurationError(

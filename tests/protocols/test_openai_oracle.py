@@ -48,7 +48,8 @@ def accepted(kind: Any, value: Any) -> None:
 @functools.cache
 def adapter(kind: Any) -> TypeAdapter[Any]:
     # in a list, because a TypedDict alone takes no configuration
-    return TypeAdapter(list[kind], config=ConfigDict(extra="forbid"))
+    listed: Any = list.__class_getitem__(kind)
+    return TypeAdapter(listed, config=ConfigDict(extra="forbid"))
 
 
 def exhaust(value: Any) -> None:

@@ -82,7 +82,9 @@ def test_ER_02_text_that_cannot_be_taken_apart_is_shown_up_to_a_length():
     assert len(error.message) < 600
 
 
-@pytest.mark.parametrize("body", [{"error": {}}, {"error": None}, {}, [], "null", [None], {"error": [1]}, {"error": {"message": {"a": 1}}}])
+@pytest.mark.parametrize(
+    "body", [{"error": {}}, {"error": None}, {}, [], "null", [None], {"error": [1]}, {"error": {"message": {"a": 1}}}]
+)
 def test_ER_02_bodies_that_say_nothing_still_give_the_status(body):
     error = refused(body, status=500)
 
@@ -181,7 +183,13 @@ def test_ER_06_ER_07_what_is_worth_another_try(status, retryable):
 @pytest.mark.parametrize(
     "body",
     [
-        {"error": {"message": "You exceeded your current quota", "type": "insufficient_quota", "code": "insufficient_quota"}},
+        {
+            "error": {
+                "message": "You exceeded your current quota",
+                "type": "insufficient_quota",
+                "code": "insufficient_quota",
+            }
+        },
         {"error": {"message": "Insufficient Balance"}},
         {"type": "error", "error": {"type": "billing_error", "message": "Pay"}},
     ],

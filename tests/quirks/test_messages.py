@@ -31,7 +31,13 @@ def test_MS_01_blank_text_is_not_sent_to_anthropic(blank):
         provider="anthropic",
     )
 
-    texts = [block["text"] for turn in turns if isinstance(turn["content"], list) for block in turn["content"] if "text" in block]
+    texts = [
+        block["text"]
+        for turn in turns
+        if isinstance(turn["content"], list)
+        for block in turn["content"]
+        if "text" in block
+    ]
     assert [text for text in texts if not text] == []
     call, result = turns[1]["content"], turns[2]["content"]
     assert {block["type"] for block in call} <= {"text", "tool_use"}
@@ -80,7 +86,9 @@ def test_MS_03_null_is_sent_only_beside_calls(provider):
 
 @pytest.mark.parametrize("provider", ROWS)
 def test_MS_04_content_is_never_an_empty_list(provider):
-    turns = sent(user(Text("")), user("?"), assistant(CALL), tool_result(CALL), user(Text(""), Text("!")), provider=provider)
+    turns = sent(
+        user(Text("")), user("?"), assistant(CALL), tool_result(CALL), user(Text(""), Text("!")), provider=provider
+    )
 
     assert [turn for turn in turns if turn["content"] == []] == []
     assert [turn for turn in turns if isinstance(turn["content"], list) and {} in turn["content"]] == []

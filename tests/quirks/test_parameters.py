@@ -107,7 +107,9 @@ def test_PM_07_no_key_is_null(provider):
     call = ToolCall(id="x", name="f")
     history = [user("?"), assistant(Text("Hm"), call), tool_result(call, "ok"), user("And?")]
 
-    body = ask(history, provider=provider, temperature=1.0, reasoning=True, tools=[{"name": "f", "parameters": None}]).body
+    body = ask(
+        history, provider=provider, temperature=1.0, reasoning=True, tools=[{"name": "f", "parameters": None}]
+    ).body
 
     def nulls(node: Any, path: str = "") -> list[str]:
         if isinstance(node, dict):

@@ -125,7 +125,9 @@ def test_RS_04_thoughts_repeated_as_content_are_thoughts():
 
 
 def test_RS_04_equal_pieces_at_the_border_of_thought_and_answer_are_both_kept():
-    reading = read(delta(reasoning_content="One"), delta(reasoning_content=".\n", content=".\n"), delta(content="Two"), STOP)
+    reading = read(
+        delta(reasoning_content="One"), delta(reasoning_content=".\n", content=".\n"), delta(content="Two"), STOP
+    )
 
     assert thought_and_text(reading) == ("One.\n", ".\nTwo")
 
@@ -205,7 +207,10 @@ def test_RS_09_other_spellings_of_the_tags_do_not_cross(opener, closer):
 def test_RS_10_after_the_first_thought_tags_are_text():
     text = "<think>a</think>Write <think>b</think> like this"
 
-    assert thought_and_text(read(delta(content=text), STOP, think_tags=True)) == ("a", "Write <think>b</think> like this")
+    assert thought_and_text(read(delta(content=text), STOP, think_tags=True)) == (
+        "a",
+        "Write <think>b</think> like this",
+    )
     assert thought_and_text(read(delta(content="<think/>answer"), STOP, think_tags=True)) == ("", "answer")
 
 
@@ -243,7 +248,9 @@ def test_RS_11_a_thought_in_a_field_after_tags_is_not_replaced_by_the_text():
 
 @pytest.mark.parametrize("provider", ["deepseek", "openai_compatible"])
 def test_RS_12_tool_turns_go_back_with_their_thought(provider):
-    answer = whole(completion("tool_calls", content="", reasoning_content="Hm", tool_calls=[CALL]), ask(provider=provider))
+    answer = whole(
+        completion("tool_calls", content="", reasoning_content="Hm", tool_calls=[CALL]), ask(provider=provider)
+    )
 
     assert next_turn(answer.message, provider)["reasoning_content"] == "Hm"
 
@@ -274,7 +281,11 @@ SIGNED = [
     {"type": "content_block_stop", "index": 0},
     {"type": "content_block_start", "index": 1, "content_block": {"type": "redacted_thinking", "data": "b64=="}},
     {"type": "content_block_stop", "index": 1},
-    {"type": "content_block_start", "index": 2, "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}}},
+    {
+        "type": "content_block_start",
+        "index": 2,
+        "content_block": {"type": "tool_use", "id": "t", "name": "f", "input": {}},
+    },
     {"type": "content_block_stop", "index": 2},
 ]
 SIGNED_BLOCKS = [
@@ -322,7 +333,10 @@ def test_RS_16_another_provider_does_not_get_the_signatures(provider):
 
 
 def test_RS_16_a_refused_signature_is_not_tried_again():
-    body = {"type": "error", "error": {"type": "invalid_request_error", "message": "Invalid `signature` in `thinking` block"}}
+    body = {
+        "type": "error",
+        "error": {"type": "invalid_request_error", "message": "Invalid `signature` in `thinking` block"},
+    }
 
     with pytest.raises(BadRequestError) as raised:
         whole(body, ask(provider="anthropic"), status=400)
@@ -391,7 +405,9 @@ def test_RS_20_a_thought_is_never_the_answer():
 
 
 def test_RS_21_blank_text_around_a_thought_does_not_hide_the_calls():
-    reading = read(delta(reasoning_content="Hm"), delta(content="\n\n"), call_delta({"index": 0, **CALL}), delta("stop"))
+    reading = read(
+        delta(reasoning_content="Hm"), delta(content="\n\n"), call_delta({"index": 0, **CALL}), delta("stop")
+    )
 
     assert reading.answer.finish_reason == "tool_calls"
     assert [call.name for call in reading.answer.tool_calls] == ["f"]

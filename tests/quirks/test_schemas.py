@@ -64,7 +64,9 @@ def test_SC_01_the_callers_schema_is_never_changed():
     assert schema == before
 
 
-@pytest.mark.parametrize("given", [None, {}, {"type": "object"}, {"type": "object", "properties": {}}, {"type": "null"}])
+@pytest.mark.parametrize(
+    "given", [None, {}, {"type": "object"}, {"type": "object", "properties": {}}, {"type": "null"}]
+)
 @pytest.mark.parametrize("provider", ROWS)
 def test_SC_03_a_tool_without_parameters_has_an_empty_object(given, provider):
     for strict in (None, True):
@@ -120,7 +122,9 @@ def test_SC_05_a_choice_forced_while_thinking_is_weakened_aloud(choice):
 
 
 def test_SC_05_anthropic_too():
-    rendered = ask(provider="anthropic", model="claude-sonnet-4-5", tools=[Tool("f")], tool_choice="required", reasoning=2048)
+    rendered = ask(
+        provider="anthropic", model="claude-sonnet-4-5", tools=[Tool("f")], tool_choice="required", reasoning=2048
+    )
 
     assert rendered.body["tool_choice"]["type"] == "auto"
     assert [note.subject for note in rendered.adaptations] == ["tool_choice"]

@@ -161,7 +161,12 @@ def test_SF_12_an_end_without_either_is_an_interruption_with_what_had_arrived():
         ({"message": "Boom", "code": "server_error"}, ServerError, 200, "server_error"),
         ({"message": "Boom", "code": 429}, RateLimitError, 429, "429"),
         ({"message": "Boom", "code": 502}, ServerError, 502, "502"),
-        ({"message": "Boom", "code": None, "type": "invalid_request_error"}, BadRequestError, 200, "invalid_request_error"),
+        (
+            {"message": "Boom", "code": None, "type": "invalid_request_error"},
+            BadRequestError,
+            200,
+            "invalid_request_error",
+        ),
         ({"message": "Boom"}, APIError, 200, None),
         ("Boom", APIError, 200, None),
     ],
@@ -193,7 +198,11 @@ def test_SF_13_an_error_without_that_key_is_raised_too(error):
 
 
 def test_SF_14_an_error_event_is_raised_by_its_name():
-    overloaded = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "req_1"}
+    overloaded = {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+        "request_id": "req_1",
+    }
     body = b"event: ping\ndata: {}\n\n" + sse(overloaded, named=True)
 
     for provider in ("anthropic", "openai_compatible"):
@@ -212,7 +221,9 @@ def test_SF_14_an_error_event_needs_no_error_key(data):
 
 
 @pytest.mark.parametrize("before", [b"", sse(delta(content="Hel"))])
-@pytest.mark.parametrize("shape", [b'{"error": {"message": "Boom"}}', b'{\n  "error": {\n    "message": "Boom"\n  }\n}\n'])
+@pytest.mark.parametrize(
+    "shape", [b'{"error": {"message": "Boom"}}', b'{\n  "error": {\n    "message": "Boom"\n  }\n}\n']
+)
 def test_SF_15_a_bare_json_error_in_a_stream_is_raised(before, shape):
     reading = read(before + shape)
 
@@ -319,7 +330,14 @@ def test_SF_21_events_without_a_delta():
 
 
 def test_SF_22_the_first_id_and_model_that_are_not_empty_count():
-    first: Any = {"id": "", "choices": [], "created": 0, "model": "", "object": "", "prompt_filter_results": [{"index": 0}]}
+    first: Any = {
+        "id": "",
+        "choices": [],
+        "created": 0,
+        "model": "",
+        "object": "",
+        "prompt_filter_results": [{"index": 0}],
+    }
 
     reading = read(sse(first, {**delta(content="Hi"), "id": "c", "model": "gpt"}, {**STOP, "id": "d"}, done=True))
 

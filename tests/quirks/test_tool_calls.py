@@ -120,7 +120,8 @@ def test_TC_03_a_second_object_without_a_name_is_a_further_call_of_the_same_tool
 def test_TC_04_an_empty_id_is_absent(name):
     opening = {"id": "call_a1ad", "type": "function", "index": 0, "function": {"name": "bash", "arguments": ""}}
     rest = [
-        {"id": "", "type": "", "index": 0, "function": {**name, "arguments": text}} for text in ('{"command": ', '"ls"}')
+        {"id": "", "type": "", "index": 0, "function": {**name, "arguments": text}}
+        for text in ('{"command": ', '"ls"}')
     ]
 
     reading = read(call_delta(opening), *map(call_delta, rest), END)
@@ -159,7 +160,12 @@ def test_TC_06_a_known_tool_is_not_extended():
     def read_file() -> None:
         """Reads."""
 
-    reading = read(call_delta(piece(name="read_file", index=0, id="x")), call_delta(piece("{}", "s", index=0)), END, tools=[read_file])
+    reading = read(
+        call_delta(piece(name="read_file", index=0, id="x")),
+        call_delta(piece("{}", "s", index=0)),
+        END,
+        tools=[read_file],
+    )
 
     assert calls(reading) == [("read_file", {})]
 
@@ -187,6 +193,7 @@ def test_TC_07_arguments_that_repeat_what_came_before_replace_it(texts):
         (['{"a": ["x', '", "x', '", "xy"]}'], {"a": ["x", "x", "xy"]}),
         (['{"and":[', '{"and":[', "1]}", "]}"], {"and": [{"and": [1]}]}),
         (['{"and":[', '{"and":[1]}', "]}"], {"and": [{"and": [1]}]}),
+        (['{"', '{": null}'], {"{": None}),
     ],
 )
 def test_TC_07_pieces_that_only_look_like_repetition_are_appended(texts, arguments):
@@ -198,7 +205,9 @@ def test_TC_07_pieces_that_only_look_like_repetition_are_appended(texts, argumen
 def test_TC_08_the_whole_arguments_sent_once_more_are_dropped():
     texts = ['{"query":', '"A"}', '{"query":"A"}']
 
-    reading = read(*(call_delta(piece(text, "search" if not number else None, index=0)) for number, text in enumerate(texts)), END)
+    reading = read(
+        *(call_delta(piece(text, "search" if not number else None, index=0)) for number, text in enumerate(texts)), END
+    )
 
     assert calls(reading) == [("search", {"query": "A"})]
 
@@ -449,7 +458,9 @@ def test_TC_24_a_call_cut_by_a_silent_close_is_never_announced():
 
 def test_TC_25_deltas_stay_deltas_and_each_call_is_announced_once_when_complete():
     texts = ["", '{"que', 'ry": ', '"x"}']
-    events = [call_delta(piece(text, None if number else "search", index=0, id="x")) for number, text in enumerate(texts)]
+    events = [
+        call_delta(piece(text, None if number else "search", index=0, id="x")) for number, text in enumerate(texts)
+    ]
 
     reading = read(*events, END)
 

@@ -165,8 +165,8 @@ def test_reasoning_tokens_are_part_of_the_output():
     anthropic = {"input_tokens": 1, "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 30}}
 
     openai_usage = whole({**completion(content="Hi"), "usage": wire}).usage
-    anthropic_usage = streamed(
-        anthropic_events(usage=anthropic), ask(provider="anthropic", stream=True)
-    ).answer.usage
+    anthropic_usage = streamed(anthropic_events(usage=anthropic), ask(provider="anthropic", stream=True)).answer.usage
 
-    assert [(usage.output_tokens, usage.reasoning_tokens) for usage in (openai_usage, anthropic_usage)] == [(50, 30)] * 2
+    assert [(usage.output_tokens, usage.reasoning_tokens) for usage in (openai_usage, anthropic_usage)] == [
+        (50, 30)
+    ] * 2

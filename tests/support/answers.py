@@ -182,13 +182,14 @@ def completion(finish: str | None = "stop", **message: Any) -> dict[str, Any]:
 STOP = delta("stop")
 
 
+def anthropic_frame(message: Json, stop_reason: str, usage: Json) -> tuple[Json, list[Json]]:
+    """The first event of an Anthropic stream, and the last two."""
+    end = {"type": "message_delta", "delta": {"stop_reason": stop_reason, "stop_sequence": None}, "usage": usage}
+    return {"type": "message_start", "message": message}, [end, {"type": "message_stop"}]
+
+
 def anthropic_events(*events: Json, stop_reason: str = "end_turn", usage: Json | None = None) -> bytes:
     """An Anthropic stream: these events between the beginning and the end of a message."""
     head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [], "usage": {}}
-    return sse(
-        {"type": "message_start", "message": head},
-        *events,
-        {"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage or {"output_tokens": 5}},
-        {"type": "message_stop"},
-        named=True,
-    )
+    first, last = anthropic_frame(head, stop_reason, usage or {"output_tokens": 5})
+    return sse(first, *events, *last, named=True)

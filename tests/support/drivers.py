@@ -77,7 +77,8 @@ class SyncDriver(Driver):
         yield from stream
 
     def entered(self, stream: Any) -> contextlib.AbstractContextManager[Any]:
-        return stream  # type: ignore[no-any-return]  # a ChatStream
+        entered: contextlib.AbstractContextManager[Any] = stream
+        return entered
 
 
 class AsyncDriver(Driver):
@@ -117,7 +118,8 @@ class AsyncDriver(Driver):
 
 
 async def _next(stream: Any) -> ChatChunk:
-    return await anext(stream)  # type: ignore[no-any-return]  # an AsyncChatStream
+    chunk: ChatChunk = await anext(stream)
+    return chunk
 
 
 DRIVERS: tuple[type[Driver], ...] = (SyncDriver, AsyncDriver)
@@ -147,7 +149,7 @@ class RawServer:
         self._answer = answer
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
-        self.connections = 0
+        self.heads: list[bytes] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
@@ -164,7 +166,6 @@ class RawServer:
         with contextlib.suppress(OSError):
             while True:
                 peer, _ = self._listener.accept()
-                self.connections += 1
                 with peer, contextlib.suppress(OSError):
-                    peer.recv(65536)
+                    self.heads.append(peer.recv(65536).partition(b"\r\n\r\n")[0])
                     self._answer(peer)

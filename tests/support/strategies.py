@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from llm_connector.types import (
     Audio,
+    CacheMark,
     ChatRequest,
     Document,
     Image,
@@ -25,7 +26,7 @@ from llm_connector.types import (
 
 text = st.text(max_size=40)
 words = st.text("abcdefghij_-0123456789", min_size=1, max_size=12)
-cache_marks = st.sampled_from([None, True, "5m", "1h"])
+cache_marks: st.SearchStrategy[CacheMark] = st.sampled_from([None, True, "5m", "1h"])
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
@@ -36,7 +37,7 @@ json_objects = st.dictionaries(text, json_values, max_size=3)
 
 @st.composite
 def media(draw: st.DrawFn, kind: Any, family: str) -> Any:
-    more = {"cache": draw(cache_marks)}
+    more: dict[str, Any] = {"cache": draw(cache_marks)}
     if kind is Document:
         more["name"] = draw(st.none() | words)
     if draw(st.booleans()):

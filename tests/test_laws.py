@@ -1,0 +1,509 @@
+"""The laws of `docs/architecture.md`, over answers and streams made at random."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from llm_connector import LlmClient
+from llm_connector.errors import APIError, ConfigurationError, LlmConnectorError, StreamError, UnsupportedError
+from llm_connector.protocols import tool_calls
+from llm_connector.types import (
+    Audio,
+    ChatChunk,
+    ChatResponse,
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Video,
+    assistant,
+    system,
+    tool_result,
+    user,
+)
+from tests.support.answers import KEY, Reading, ask, sse, streamed, whole
+from tests.support.cuts import single_bytes, split_at
+from tests.support.generated import ANSWERS, Written
+
+ROWS = ["openai", "openai_compatible", "deepseek", "anthropic", "ollama"]
+LINE_ENDS = st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=3)
+over_all_formats = pytest.mark.parametrize("wire", ANSWERS)
+
+
+@pytest.fixture(autouse=True)
+def _same_made_up_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool_calls, "made_up_id", lambda: "made-up")
+
+
+def read(answer: Written, blocks: Any = None) -> Reading:
+    return streamed(answer.stream() if blocks is None else blocks, ask(provider=answer.provider, stream=True))
+
+
+def said(response: ChatResponse) -> dict[str, Any]:
+    """What the fold law compares."""
+    return response.model_dump(exclude={"raw", "headers"})
+
+
+def outline(reading: Reading) -> Any:
+    """What the cut law compares."""
+    error = reading.error
+    return reading.chunks, reading.response, error and (type(error), str(error), error.partial)
+
+
+def deltas_of(chunk: ChatChunk) -> list[Any]:
+    return [delta for delta in (chunk.text, chunk.reasoning, chunk.tool_call_delta, chunk.tool_call) if delta]
+
+
+class TestFoldLaw:
+    """1. Folding a stream gives what the same answer gives unstreamed."""
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_a_streamed_answer_equals_the_whole_one(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+
+        assert said(read(answer).answer) == said(whole(answer.whole, ask(provider=answer.provider)))
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_the_chunks_add_up_to_the_answer(self, wire, data):
+        reading = read(data.draw(ANSWERS[wire]))
+        response = reading.answer
+
+        assert reading.text == response.text
+        assert reading.reasoning == (response.reasoning or "")
+        assert sorted(reading.calls, key=lambda call: call.id) == sorted(response.tool_calls, key=lambda call: call.id)
+        assert [chunk.usage for chunk in reading.chunks if chunk.usage] in ([response.usage], [])
+        assert [chunk.finish_reason for chunk in reading.chunks if chunk.finish_reason] in (
+            [response.finish_reason],
+            [],
+        )
+
+
+class TestCutLaw:
+    """2. Chunks do not depend on where the network cut the bytes."""
+
+    @over_all_formats
+    @given(data=st.data(), ends=LINE_ENDS)
+    def test_a_stream_may_be_cut_anywhere(self, wire, data, ends):
+        answer = data.draw(ANSWERS[wire])
+        if answer.framed == "ndjson":
+            ends = [end for end in ends if end != "\r"] or ["\n"]
+        body = answer.stream(ends, ascii_only=data.draw(st.booleans()))
+        if data.draw(st.booleans()):
+            body = body[: data.draw(st.integers(0, len(body)))]  # streams that break off obey as well
+        places = data.draw(st.lists(st.integers(0, len(body)), max_size=8))
+
+        uncut = outline(read(answer, [body]))
+
+        note(f"{body!r} cut at {places}")
+        assert outline(read(answer, split_at(body, *places))) == uncut
+        assert outline(read(answer, single_bytes(body))) == uncut
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_keep_alives_change_nothing(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        quiet = answer.blocks()
+        alive = (
+            b"\n"
+            if answer.framed == "ndjson"
+            else data.draw(st.sampled_from([b": ping\n\n", b"data:\n\n", b"data: : x\n\n"]))
+        )
+
+        assert read(answer, [alive, *(block + alive for block in quiet)]).chunks == read(answer, quiet).chunks
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    @pytest.mark.parametrize("error", ["nonsense", {"error": {"message": "Boom", "code": 503}}, None])
+    def test_what_shares_a_block_with_a_failure_still_comes(self, error, end):
+        event = {"choices": [{"delta": {"content": "Hi\u2028中"}}]}
+        body = sse(event, event, *([error] if error else []), end=end)
+        uncut = outline(streamed(body))
+
+        assert "".join(chunk.text for chunk in uncut[0]) == "Hi\u2028中" * 2
+        for place in range(len(body) + 1):
+            assert outline(streamed(split_at(body, place))) == uncut
+
+
+class TestRoundTrip:
+    """3. An answer sent back carries ids, order, signatures and the provider's reasoning; others do not get them."""
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_the_next_request_carries_the_answer(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        message = whole(answer.whole, ask(provider=answer.provider)).message
+        if not message.parts:
+            return
+
+        rendered = ask(conversation(message), provider=answer.provider)
+
+        CARRIED[wire](answer.whole, rendered.body["messages"], rendered.adaptations)
+
+    @over_all_formats
+    @given(data=st.data(), other=st.sampled_from(ROWS))
+    def test_another_provider_gets_no_state_and_the_caller_hears_of_it(self, wire, data, other):
+        answer = data.draw(ANSWERS[wire])
+        message = whole(answer.whole, ask(provider=answer.provider)).message
+        if other == answer.provider or not (message.text.strip() or message.tool_calls):
+            return
+
+        rendered = ask(conversation(message), provider=other)
+
+        body = json.dumps(rendered.body, ensure_ascii=False)
+        foreign = [part for part in message.parts if isinstance(part, Reasoning | Opaque)]
+        for part in foreign:
+            for state in ("signature", "encrypted", "data"):
+                value = getattr(part, state, None)
+                assert not value or (value if isinstance(value, str) else value["id"]) not in body
+        assert "reasoning_content" not in body or other == "deepseek"
+        dropped = {note.subject for note in rendered.adaptations if note.action == "dropped"}
+        assert {part.type for part in foreign} <= dropped
+        assert all(call.id in body for call in message.tool_calls)
+
+
+def conversation(message: Message) -> list[Message]:
+    """A history in which an answer, and results of its calls, are followed by another question."""
+    return [user("?"), message, *(tool_result(call, "done") for call in message.tool_calls), user("And now?")]
+
+
+def carried_completion(body: Any, messages: Sequence[Any], _adaptations: Any) -> None:
+    wire, turn = body["choices"][0]["message"], messages[1]
+    assert (turn["content"] or "") == (wire["content"] or "")
+    sent = [
+        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in turn.get("tool_calls", ())
+    ]
+    calls = [
+        (call["id"], call["function"]["name"], call["function"]["arguments"]) for call in wire.get("tool_calls", ())
+    ]
+    assert sent == calls
+    for name in ("reasoning_content", "reasoning"):
+        assert turn.get(name) == (wire.get(name) if calls else None)
+    assert [message["tool_call_id"] for message in messages[2:-1]] == [call[0] for call in calls]
+
+
+def carried_blocks(body: Any, messages: Sequence[Any], adaptations: Any) -> None:
+    blocks = [block for block in body["content"] if block.get("text") != ""]
+    while blocks and blocks[-1]["type"] in ("thinking", "redacted_thinking"):
+        blocks.pop()  # the server refuses a turn that ends so
+        assert [note.subject for note in adaptations] == ["reasoning"]
+    if not any(block["type"] != "text" or block["text"].strip() for block in blocks):
+        return  # nothing that the server takes
+    content = messages[1]["content"]
+    assert ([{"type": "text", "text": content}] if isinstance(content, str) else content) == blocks
+    results = (
+        [block["tool_use_id"] for block in messages[2]["content"] if block["type"] == "tool_result"]
+        if any(block["type"] == "tool_use" for block in blocks)
+        else []
+    )
+    assert results == [block["id"] for block in blocks if block["type"] == "tool_use"]
+
+
+def carried_chat(body: Any, messages: Sequence[Any], _adaptations: Any) -> None:
+    wire, turn = body["message"], messages[1]
+    assert turn["content"] == wire["content"]
+    assert turn.get("thinking") == wire.get("thinking")
+    assert turn.get("tool_calls", []) == wire.get("tool_calls", [])
+    assert [message["tool_call_id"] for message in messages[2:-1]] == [
+        call["id"] for call in wire.get("tool_calls", ())
+    ]
+
+
+CARRIED = {"chat completions": carried_completion, "messages": carried_blocks, "ollama": carried_chat}
+
+
+class TestOneDeltaLaw:
+    """4. A chunk carries at most one delta; a finished tool call comes once, complete, on its own chunk."""
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_chunks_are_unambiguous(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        reading = read(answer)
+
+        for chunk in reading.chunks:
+            facts = [fact for fact in (chunk.finish_reason, chunk.usage, chunk.id, chunk.model) if fact is not None]
+            assert len(deltas_of(chunk)) <= 1
+            assert not (facts and deltas_of(chunk))
+            assert facts or deltas_of(chunk), "no chunk is empty"
+        for once in ("finish_reason", "usage", "id", "model"):
+            assert len([chunk for chunk in reading.chunks if getattr(chunk, once) is not None]) <= 1
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_a_call_is_announced_once_after_its_pieces_and_complete(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        reading = read(answer)
+        calls = reading.answer.tool_calls
+
+        assert len(calls) == answer.calls
+        for number, call in enumerate(calls):
+            places = [
+                place for place, chunk in enumerate(reading.chunks) if chunk.tool_call and chunk.tool_call.id == call.id
+            ]
+            mine = [
+                place
+                for place, chunk in enumerate(reading.chunks)
+                if chunk.tool_call_delta and chunk.tool_call_delta.index == number
+            ]
+            assert [reading.chunks[place].tool_call for place in places] == [call]
+            assert max(mine) < places[0]
+            first, *more = [reading.chunks[place].tool_call_delta for place in mine]
+            assert first is not None
+            assert (first.id, first.name) == (call.id, call.name)
+            assert {(piece.id, piece.name) for piece in more if piece} <= {(None, None)}
+            text = first.arguments + "".join(piece.arguments for piece in more if piece)
+            assert (json.loads(text) if text else {}) == call.arguments
+            assert call.error is None
+
+
+class TestInterruptionLaw:
+    """5. A stream that ends early never looks like a short answer."""
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_every_early_end_raises_with_what_had_arrived(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        body, complete = answer.stream(), read(answer).answer
+        arrived, marker = places_of(answer)
+        cut = data.draw(st.integers(0, len(body)))
+
+        reading = read(answer, [body[:cut]])
+
+        note(f"{body!r} ends after {cut} bytes, its end marker after {marker}")
+        events = [event for event, place in zip(answer.events, arrived, strict=True) if place <= cut]
+        if cut < marker:
+            assert isinstance(reading.error, StreamError)
+            assert not isinstance(reading.error, APIError)
+            partial = reading.partial
+            assert partial.text == reading.text == "".join(event.text for event in events)
+            assert (partial.reasoning or "") == reading.reasoning == "".join(event.reasoning for event in events)
+            assert [call.id for call in partial.tool_calls] == [call_id for event in events for call_id in event.begins]
+            assert partial.finish_reason is None
+        elif reading.error is None:
+            assert reading.answer.choices == complete.choices
+            assert reading.answer.model == complete.model
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_calls_of_an_interrupted_answer_are_marked_unless_they_are_whole(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        _, marker = places_of(answer)
+        whole_calls = {call.id: call for call in read(answer).answer.tool_calls}
+        cut = data.draw(st.integers(0, marker - 1))
+
+        reading = read(answer, [answer.stream()[:cut]])
+
+        for call in reading.partial.tool_calls:
+            assert call.error is not None or call.arguments == whole_calls[call.id].arguments
+        assert all(call == whole_calls[call.id] for call in reading.calls), "what was announced was whole"
+
+
+def places_of(answer: Written) -> tuple[list[int], int]:
+    """Where each event has arrived with the last byte of its data, and where the one that ends the answer has."""
+    places, start = [], 0
+    for block in answer.blocks():
+        places.append(start + len(block.rstrip(b"\r\n")))
+        start += len(block)
+    return places, next(place for place, event in zip(places, answer.events, strict=True) if event.ends)
+
+
+PNG = "iVBORw0KGgo="
+CALL = ToolCall(id="call1", name="tokencall", arguments={"a": "tokenargument"})
+PARTS: dict[str, tuple[list[Message], str]] = {
+    "text": ([user("token")], "token"),
+    "system": ([system("token"), user("?")], "token"),
+    "late system": ([user("?"), assistant("!"), system("token"), user("?")], "token"),
+    "name": ([Message(role="user", parts=[Text("?")], name="token")], "token"),
+    "image": ([user("?", Image.base64("image/png", PNG))], PNG),
+    "image url": ([user("?", Image("https://token.example/a.png"))], "token.example"),
+    "image detail": ([user("?", Image("https://token.example/a.png", detail="lowdetail"))], "lowdetail"),
+    "document": ([user("?", Document.base64("application/pdf", "JVBERi0=", name="token.pdf"))], "JVBERi0="),
+    "document name": ([user("?", Document.base64("application/pdf", "JVBERi0=", name="token.pdf"))], "token.pdf"),
+    "text document": ([user("?", Document.base64("text/plain", "dG9rZW4=", name="a.txt"))], "token"),
+    "document url": ([user("?", Document("https://token.example/a.pdf"))], "token.example"),
+    "audio": ([user("?", Audio.base64("audio/wav", "UklGRg=="))], "UklGRg=="),
+    "audio url": ([user("?", Audio("https://token.example/a.wav"))], "token.example"),
+    "video": ([user("?", Video("https://token.example/a.mp4"))], "token.example"),
+    "image of the assistant": ([user("?"), assistant("!", Image.base64("image/png", PNG)), user("?")], PNG),
+    "foreign thought": ([user("?"), assistant(Reasoning("token", provider="other"), "!"), user("?")], "token"),
+    "opaque block": ([user("?"), assistant(Opaque(data={"type": "x", "id": "token"}), "!"), user("?")], "token"),
+    "foreign block": ([user("?"), assistant(Opaque(data={"id": "token"}, provider="other"), "!"), user("?")], "token"),
+    "opaque block of the user": ([user("?", Opaque(data={"type": "x", "id": "token"}))], "token"),
+    "call": ([user("?"), assistant(CALL), tool_result(CALL, "ok")], "tokencall"),
+    "arguments": ([user("?"), assistant(CALL), tool_result(CALL, "ok")], "tokenargument"),
+    "broken arguments": (
+        [user("?"), assistant(ToolCall(id="call1", name="f", arguments_raw='{"token', error="…")), tool_result("call1", "ok")],
+        "token",
+    ),
+    "result": ([user("?"), assistant(CALL), tool_result(CALL, "token")], "token"),
+    "failed result": ([user("?"), assistant(CALL), tool_result(CALL, "token", error=True)], "rror"),
+    "image in a result": ([user("?"), assistant(CALL), tool_result(CALL, Image.base64("image/png", PNG))], PNG),
+    "document in a result": (
+        [user("?"), assistant(CALL), tool_result(CALL, Document.base64("application/pdf", "JVBERi0="))],
+        "JVBERi0=",
+    ),
+    "result in a user message": (
+        [user("?"), assistant(CALL), Message(role="user", parts=[ToolResult(call_id="call1", parts=[Text("token")])])],
+        "token",
+    ),
+    "cache mark": ([user(Text("?", cache=True))], "cache_control"),
+    "cache mark of the system": ([system(Text("!", cache="1h")), user("?")], "cache_control"),
+    "cache mark of a result": (
+        [user("?"), assistant(CALL), Message(role="tool", parts=[ToolResult(call_id="call1", parts=[Text("ok")], cache=True)])],
+        "cache_control",
+    ),
+}  # fmt: skip
+OPTIONS: dict[str, dict[str, Any]] = {
+    "temperature": {"temperature": 0.25},
+    "hot": {"temperature": 1.75},
+    "top_p": {"top_p": 0.5},
+    "both": {"temperature": 0.25, "top_p": 0.5},
+    "top_k": {"top_k": 7},
+    "max_tokens": {"max_tokens": 77},
+    "stop": {"stop": ["END"]},
+    "blank stop": {"stop": [" "]},
+    "seed": {"seed": 5},
+    "n": {"n": 2},
+    "presence_penalty": {"presence_penalty": 0.5},
+    "frequency_penalty": {"frequency_penalty": 0.5},
+    "logit_bias": {"logit_bias": {"5": 1.0}},
+    "logprobs": {"logprobs": True},
+    "alternatives": {"logprobs": 3},
+    "user": {"user": "me"},
+    "metadata": {"metadata": {"a": "b"}},
+    "cache": {"cache": True},
+    "long cache": {"cache": "1h"},
+    "no reasoning": {"reasoning": False},
+    "reasoning": {"reasoning": True},
+    "effort": {"reasoning": "minimal"},
+    "most effort": {"reasoning": "max"},
+    "budget": {"reasoning": 3000},
+    "json": {"response_format": "json"},
+    "schema": {"response_format": {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}}},
+    "open schema": {"response_format": {"type": "object", "additionalProperties": True}},
+    "no tool": {"tools": [Tool("f")], "tool_choice": "none"},
+    "a tool": {"tools": [Tool("f")], "tool_choice": "required"},
+    "this tool": {"tools": [Tool("f"), Tool("g")], "tool_choice": "g"},
+    "one call": {"tools": [Tool("f")], "parallel_tool_calls": False},
+    "strict tool": {"tools": [Tool("f", strict=True)]},
+    "strict open tool": {"tools": [Tool("f", "", {"type": "object", "properties": {}, "additionalProperties": True}, strict=True)]},
+    "cached tool": {"tools": [Tool("f", cache=True)]},
+    "renamed tool": {"tools": [Tool("a.b")]},
+}  # fmt: skip
+
+
+class TestAdaptationLaw:
+    """8. Nothing is changed silently: adaptations list it, `strict` refuses it before any I/O."""
+
+    @pytest.mark.parametrize("provider", ROWS)
+    @pytest.mark.parametrize("case", PARTS)
+    def test_what_is_not_in_the_body_is_reported(self, case, provider):
+        messages, token = PARTS[case]
+
+        rendered = ask(messages, provider=provider)
+
+        body = json.dumps(rendered.body, ensure_ascii=False)
+        assert token in body or rendered.adaptations
+
+    @pytest.mark.parametrize("provider", ROWS)
+    @pytest.mark.parametrize("case", OPTIONS)
+    def test_an_option_changes_the_body_or_is_reported(self, case, provider):
+        options = OPTIONS[case]
+        without = {name: value for name, value in options.items() if name == "tools" and len(options) > 1}
+
+        rendered = ask(provider=provider, **options)
+
+        assert rendered.body != ask(provider=provider, **without).body or rendered.adaptations
+
+    @pytest.mark.parametrize("provider", ROWS)
+    @given(data=st.data())
+    def test_strict_refuses_exactly_what_would_be_adapted(self, provider, data):
+        messages, _ = PARTS[data.draw(st.sampled_from(sorted(PARTS)))]
+        options: dict[str, Any] = {}
+        for case in data.draw(st.lists(st.sampled_from(sorted(OPTIONS)), max_size=3)):
+            options |= OPTIONS[case]
+        if options.get("tool_choice") not in (
+            None,
+            "none",
+            "required",
+            *(tool.name for tool in options.get("tools", ())),
+        ):
+            return
+        try:
+            lenient = ask(messages, provider=provider, **options)
+        except ConfigurationError:
+            return
+
+        if lenient.adaptations:
+            with pytest.raises(UnsupportedError) as raised:
+                ask(messages, provider=provider, strict=True, **options)
+            assert raised.value.provider == provider
+        else:
+            assert ask(messages, provider=provider, strict=True, **options).body == lenient.body
+
+    def test_a_strict_client_raises_before_it_connects(self):
+        client = LlmClient(
+            "anthropic", api_key=KEY, model="claude-sonnet-4-5", base_url="http://127.0.0.1:1", strict=True
+        )
+
+        with pytest.raises(UnsupportedError, match="seed"):
+            client.chat("Hi", seed=1)
+        with pytest.raises(UnsupportedError, match="seed"):
+            client.stream("Hi", seed=1)
+        client.close()
+
+
+@st.composite
+def broken(draw: st.DrawFn, value: Any) -> Any:
+    """The JSON value with one place in it replaced by something of another shape."""
+    if not value or not isinstance(value, dict | list) or draw(st.integers(0, 5)) == 0:
+        return draw(st.sampled_from([None, True, -1, 1.5, "", "x", [], [None], {}, {"a": 1}, 1e308 * 10]))
+    key: Any = draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+    copy: Any = value.copy()
+    copy[key] = draw(broken(value[key]))
+    return copy
+
+
+class TestErrorsAreOurs:
+    """Whatever a server sends, callers catch `LlmConnectorError`, and a broken stream carries what had arrived."""
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_a_whole_answer_of_any_shape_is_an_answer_or_one_of_our_errors(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        body = data.draw(broken(answer.whole))
+
+        note(f"{body}")
+        try:
+            response = whole(body, ask(provider=answer.provider))
+        except LlmConnectorError as error:
+            assert error.provider == answer.provider
+        else:
+            assert isinstance(response, ChatResponse)
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_a_stream_with_an_event_of_any_shape_ends_well_or_with_one_of_our_errors(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        place = data.draw(st.integers(0, len(answer.events) - 1))
+        event = answer.events[place]
+        blocks = answer.blocks()
+        body = data.draw(broken(event.body))
+        lines = [f"data: {json.dumps(body)}", ""] if answer.framed != "ndjson" else [json.dumps(body)]
+        blocks[place] = "".join(line + "\n" for line in lines).encode()
+
+        note(f"{body}")
+        reading = read(answer, blocks)  # raises anything but a StreamError
+        assert reading.error is None or reading.error.partial is not None
