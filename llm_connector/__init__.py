@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llm_connector.auth import api_key_header, bearer, no_auth
-    from llm_connector.client import AsyncChatStream, AsyncLlmClient, ChatStream, LlmClient
+    from llm_connector.client.clients import AsyncLlmClient, LlmClient
+    from llm_connector.client.streams import AsyncChatStream, ChatStream
     from llm_connector.errors import (
         APIError,
         AuthenticationError,
@@ -67,7 +68,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "auth": ("api_key_header", "bearer", "no_auth"),
-    "client": ("AsyncChatStream", "AsyncLlmClient", "ChatStream", "LlmClient"),
+    "client.clients": ("AsyncLlmClient", "LlmClient"),
+    "client.streams": ("AsyncChatStream", "ChatStream"),
     "errors": (
         "APIError",
         "AuthenticationError",

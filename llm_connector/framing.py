@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol as Interface
 
 from llm_connector.errors import ParseError
+from llm_connector.limits import DEFAULT_MAX_EVENT_BYTES
 from llm_connector.wire import Event
 
 __all__ = ["Framing", "LineBuffer", "NDJSONDecoder", "SSEDecoder"]
-
-DEFAULT_MAX_EVENT_BYTES = 8 << 20
 
 _BOM = b"\xef\xbb\xbf"
 _SKIPPED = b": "  # `data: : PROCESSING` is a keep-alive comment that a gateway wrapped
@@ -23,7 +22,7 @@ _SKIPPED = b": "  # `data: : PROCESSING` is a keep-alive comment that a gateway 
 class Framing(Interface):
     """A decoder of one stream. `feed` is lazy, so events ahead of a failure in the same block are not lost.
 
-    A block that is one whole event, as servers that flush each of them send, comes back as a tuple, without a generator.
+    A block that is one whole event, as servers that flush each one send, comes back as a tuple, not as a generator.
     """
 
     def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None: ...

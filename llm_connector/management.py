@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from llm_connector.errors import ModelNotFoundError, ParseError, StreamError
@@ -68,7 +68,7 @@ class ProgressDecoder:
             name_provider(error, self._endpoint.spec.name)
             raise
 
-    def _read(self, events: Iterator[Event]) -> Iterator[PullProgress]:
+    def _read(self, events: Iterable[Event]) -> Iterator[PullProgress]:
         try:
             for event in events:
                 yield from self._reader.feed(event)

@@ -26,7 +26,7 @@ from llm_connector.errors import (
 )
 from llm_connector.operations import ChatDecoder, RenderedChat
 from llm_connector.protocols import tool_calls
-from llm_connector.types import ChatRequest, ChatResponse, Embeddings, Opaque, Reasoning, Tool, user
+from llm_connector.types import ChatRequest, ChatResponse, Embeddings, Opaque, Reasoning, Tool, tool_result, user
 from llm_connector.wire import HttpResponse
 from tests.support.answers import (
     KEY,
@@ -232,6 +232,46 @@ def test_an_answer_holds_what_was_recorded(exchange):
         fact: value for fact, value in expected.items() if fact not in different
     }
     assert {fact for fact in different if found[fact] != expected[fact]} == different, "remove it from DIFFERENT"
+
+
+@pytest.mark.parametrize(
+    "exchange", exchange_ids(lambda item: chats(item) and not (item.failed or item.streamed)), indirect=True
+)
+def test_an_answer_goes_back_as_it_came(exchange):
+    body, message = json.loads(exchange.body), read(exchange).message
+    results = [tool_result(call, "done") for call in message.tool_calls]
+    rendered = ask([user("?"), message, *results, user("!")], provider=asked(exchange).endpoint.spec.name)
+    turn = rendered.body["messages"][1] if message.parts else {}
+
+    if not message.parts:
+        assert not exchange.expected["text"]
+    elif ROWS[exchange.protocol] == "anthropic":
+        content = turn["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        assert blocks == [
+            {key: value for key, value in block.items() if value is not None} for block in body["content"]
+        ]
+    else:
+        recorded = body["message"] if "message" in body else body["choices"][0]["message"] if "choices" in body else {}
+        assert (turn["content"] or "") == exchange.expected["text"]
+        assert comparable(turn.get("tool_calls")) == comparable(recorded.get("tool_calls"))
+        thoughts = {"reasoning", "reasoning_content", "reasoning_details", "thinking"}
+        if "tool_calls" in turn and rendered.endpoint.spec.name != "openai":
+            assert {name: turn[name] for name in thoughts & turn.keys() if turn[name]} == {
+                name: recorded[name] for name in thoughts & recorded.keys() if recorded[name]
+            }
+    assert rendered.adaptations == []
+
+
+def comparable(calls: Any) -> list[dict[str, Any]]:
+    """Calls without what is known to differ: their numbers, ids that were empty, and the text `null`."""
+    found = []
+    for call in calls or ():
+        function = {key: value for key, value in call["function"].items() if key != "index"}
+        function["arguments"] = {"null": "{}"}.get(str(function["arguments"]), function["arguments"])
+        kept = {key: value for key, value in call.items() if value and key != "index" and value != "made-up"}
+        found.append({**kept, "function": function})
+    return found
 
 
 @pytest.mark.parametrize("exchange", exchange_ids(lambda item: chats(item) and item.failed), indirect=True)

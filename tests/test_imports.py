@@ -52,8 +52,13 @@ def test_the_package_alone_loads_next_to_nothing():
     assert not tops(loaded) & (HEAVY | {"pydantic", "pydantic_core", "ssl", "socket"})
 
 
+def test_the_name_of_a_client_costs_next_to_nothing():
+    loaded = modules("from llm_connector import AsyncLlmClient, LlmClient")
+    assert not tops(loaded) & (HEAVY | {"pydantic", "pydantic_core", "ssl", "socket"})
+
+
 def test_a_client_loads_no_network_library():
-    loaded = modules("from llm_connector import LlmClient")
+    loaded = modules("from llm_connector import LlmClient\nLlmClient('openai', api_key='sk-test')")
     assert not tops(loaded) & HEAVY
     assert len(loaded) <= MOST_MODULES
 
@@ -87,9 +92,10 @@ WATCH = """
 """
 
 
-def test_the_first_client_touches_no_file_and_no_network():
+def test_the_first_client_loads_modules_and_touches_nothing_else():
     prepared = "from llm_connector import LlmClient\n" + textwrap.dedent(WATCH)
-    assert run(prepared + "LlmClient('openai', api_key='sk-test', model='m')\nresult = seen") == []
+    touched = run(prepared + "LlmClient('openai', api_key='sk-test', model='m')\nresult = seen")
+    assert {event for event, _ in touched} <= {"import", "open", "os.listdir"}
 
 
 def test_clients_and_unused_streams_touch_no_file_and_no_network():

@@ -126,20 +126,20 @@ class TestRows:
         for number, name in reversed(list(enumerate(names))):
             monkeypatch.setenv(name, f" {KEY}{number} \n")
             client = LlmClient(row.name, model="m", base_url="http://127.0.0.1:1")
-            assert client._endpoint.api_key == f"{KEY}{number}"
+            assert client._settings.endpoint.api_key == f"{KEY}{number}"
         for name in names:
             monkeypatch.setenv(name, "  ")
         if row.optional_key_env:
-            assert LlmClient(row.name, model="m", base_url="http://127.0.0.1:1")._endpoint.api_key is None
+            assert LlmClient(row.name, model="m", base_url="http://127.0.0.1:1")._settings.endpoint.api_key is None
 
     @each_row
     def test_the_first_variable_with_an_address_wins(self, row, monkeypatch):
         for number, name in reversed(list(enumerate(row.base_url_env))):
             monkeypatch.setenv(name, f"http://127.0.0.1:{8000 + number}/v9/")
             client = LlmClient(row.name, model="m", api_key=KEY)
-            assert client._endpoint.base_url == f"http://127.0.0.1:{8000 + number}/v9"
+            assert client._settings.endpoint.base_url == f"http://127.0.0.1:{8000 + number}/v9"
         given = LlmClient(row.name, model="m", api_key=KEY, base_url="http://127.0.0.1:1/v9")
-        assert given._endpoint.base_url == "http://127.0.0.1:1/v9"
+        assert given._settings.endpoint.base_url == "http://127.0.0.1:1/v9"
 
     @each_row
     def test_the_key_goes_into_one_header(self, row):
@@ -181,8 +181,8 @@ class TestRegions:
     )
 
     def test_the_first_is_the_default(self):
-        assert LlmClient(self.ROW)._endpoint.base_url == "https://cn.example.com/v1"
-        assert LlmClient(self.ROW, region="global")._endpoint.base_url == "https://example.com/v1"
+        assert LlmClient(self.ROW)._settings.endpoint.base_url == "https://cn.example.com/v1"
+        assert LlmClient(self.ROW, region="global")._settings.endpoint.base_url == "https://example.com/v1"
 
     def test_unknown_ones_name_the_known(self):
         with pytest.raises(ConfigurationError) as failure:
@@ -190,7 +190,7 @@ class TestRegions:
         assert str(failure.value) == "regional: unknown region 'eu'; it is one of 'cn', 'global'"
 
     def test_an_address_wins_over_a_region(self):
-        assert LlmClient(self.ROW, region="global", base_url="http://127.0.0.1:1")._endpoint.base_url == (
+        assert LlmClient(self.ROW, region="global", base_url="http://127.0.0.1:1")._settings.endpoint.base_url == (
             "http://127.0.0.1:1/v1"
         )
 
@@ -235,8 +235,8 @@ class TestRegistering:
         register_provider(self.ROW)
         assert supported_providers()[-1] == "mine"
         client = LlmClient("mine", model="m")
-        assert (client.provider, client._endpoint.base_url) == ("mine", "https://llm.example.com/v1")
-        assert client._endpoint.request("chat", {}).headers["x-mine"] == KEY
+        assert (client.provider, client._settings.endpoint.base_url) == ("mine", "https://llm.example.com/v1")
+        assert client._settings.endpoint.request("chat", {}).headers["x-mine"] == KEY
 
     def test_a_taken_name_is_refused(self, table):
         register_provider(self.ROW)

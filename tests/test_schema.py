@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from llm_connector.protocols.structured import closed_if_possible, strict_if_possible
 from llm_connector.schema import closed, inlined, inner_schemas, mapped, model_schema, parameter_docs
+from tests.support.names import shown
 
 STRING = {"type": "string"}
 KEYWORDS = ["default", "properties", "type", "$ref", "items", "city", "additionalProperties"]
@@ -187,7 +188,7 @@ class TestStrict:
             {"type": "object", "properties": {"a": {"type": ["object", "null"]}}},
             {"type": "object", "properties": {"default": {"type": "object"}}},
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_free_keys_cannot_be_closed(self, schema):
         assert closed_if_possible(schema) == (schema, False)
@@ -205,13 +206,13 @@ class TestStrict:
             {"anyOf": [STRING], "oneOf": [STRING]},
             {"$ref": "#/$defs/Node", "description": "beside a reference"},
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_what_strict_mode_refuses_stays_as_it_is(self, inner):
         schema = {"type": "object", "properties": {"a": inner}}
         assert strict_if_possible(schema) == (schema, False)
 
-    @pytest.mark.parametrize("root", [STRING, {"anyOf": [STRING]}, {"type": "array", "items": STRING}, {}], ids=repr)
+    @pytest.mark.parametrize("root", [STRING, {"anyOf": [STRING]}, {"type": "array", "items": STRING}, {}], ids=shown)
     def test_the_root_is_an_object(self, root):
         assert strict_if_possible(root) == (root, False)
 

@@ -150,7 +150,7 @@ def test_no_connection_shows_no_secret_of_the_settings(settings, driver, caplog)
 
 
 def test_an_endpoint_shows_neither_key_nor_headers(driver, caplog):
-    check(caplog, driver.client(headers={"x-own": KEY})._endpoint)
+    check(caplog, driver.client(headers={"x-own": KEY})._settings.endpoint)
 
 
 def test_a_success_shows_no_key(driver, wire_server, caplog):
@@ -174,7 +174,7 @@ def test_what_is_being_sent_shows_no_key(stream, driver, caplog):
     from llm_connector.retry import Retry
 
     client = driver.client(headers={"x-api-key": KEY, "cookie": KEY}, base_url=f"http://127.0.0.1:1/v1?key={KEY}")
-    rendered = client._render("Hi", {}, stream=stream)
+    rendered = client._settings.call("Hi", {}, stream=stream).rendered
     steps: Any = operations.open_stream(rendered, Retry(), 1) if stream else operations.chat(rendered, Retry())
     step = next(steps)
     assert isinstance(step, Send)

@@ -61,13 +61,13 @@ def registered() -> Iterator[None]:
 
 def sent_to(client: Any, model: str = "m") -> str:
     """The URL of a chat request."""
-    rendered = client._render("Hi", {"model": model}, stream=False)
+    rendered = client._settings.call("Hi", {"model": model}, stream=False).rendered
     url: str = rendered.endpoint.request(rendered.path, rendered.body).url
     return url
 
 
 def headers_of(client: Any, **options: Any) -> dict[str, str]:
-    rendered = client._render("Hi", {"model": "m", **options}, stream=False)
+    rendered = client._settings.call("Hi", {"model": "m", **options}, stream=False).rendered
     request = rendered.endpoint.request(rendered.path, rendered.body, headers=rendered.request.extra_headers or {})
     return dict(request.headers)
 
@@ -242,7 +242,7 @@ def test_the_name_of_a_model_stays_out_of_the_path_where_the_wire_says_so(model,
     client = make("openai_compatible", base_url="http://h")
 
     assert sent_to(client, model) == "http://h/v1/chat/completions"
-    assert client._render("Hi", {"model": model}, stream=False).body["model"] == model
+    assert client._settings.call("Hi", {"model": model}, stream=False).rendered.body["model"] == model
 
 
 # keys
@@ -317,7 +317,7 @@ def test_an_unknown_argument_is_refused(name, make):
 
 
 def test_a_credential_that_the_row_names_is_kept(make):
-    assert make(SPEC, api_key=KEY, workspace="w1")._endpoint.credentials == {"workspace": "w1"}
+    assert make(SPEC, api_key=KEY, workspace="w1")._settings.endpoint.credentials == {"workspace": "w1"}
     assert "credentials here: workspace" in refused(make, SPEC, api_key=KEY, project="p")
 
 
@@ -370,7 +370,7 @@ def test_headers_in_a_chat_request_are_checked_and_kept(make):
     good = ChatRequest.of("Hi", {"extra_headers": {"X-One": "1"}})
     bad = ChatRequest.of("Hi", {}).model_copy(update={"extra_headers": {"X\n": "1"}})
 
-    assert client._render(good, {}, stream=False).request.extra_headers == {"x-one": "1"}
+    assert client._settings.call(good, {}, stream=False).rendered.request.extra_headers == {"x-one": "1"}
     with pytest.raises(ConfigurationError):
         client.stream(bad)
 
@@ -387,10 +387,10 @@ def test_a_call_may_have_limits_of_its_own(make):
     client = make("openai", api_key=KEY, max_retries=1)
     options: dict[str, Any] = {"max_retries": 4, "timeout": 3, "model": "m"}
 
-    timeout, retry = client._limits(options)
+    call = client._settings.call("Hi", {**options}, stream=False)
 
-    assert (timeout.idle, retry.retries, options) == (3, 4, {"model": "m"})
-    assert (client._timeout, client._retry.retries) == (Timeout(), 1)
+    assert (call.timeout.idle, call.retry.retries) == (3, 4)
+    assert (client._settings.timeout, client._settings.retry.retries) == (Timeout(), 1)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_a_call_may_have_limits_of_its_own(make):
 def test_a_timeout_is_seconds_or_a_limit_per_phase(timeout, limits, make):
     client = make("openai", api_key=KEY, timeout=timeout)
 
-    assert client._timeout == limits
+    assert client._settings.timeout == limits
     assert Timeout() == Timeout(connect=10, first_byte=300, idle=120, total=None)
 
 
@@ -422,11 +422,11 @@ def test_a_call_needs_a_model(model, make):
 
     with pytest.raises(ConfigurationError, match="openai: no model: pass model= to the client or to this call"):
         client.stream("Hi")
-    assert client._render("Hi", {"model": "m"}, stream=False).body["model"] == "m"
+    assert client._settings.call("Hi", {"model": "m"}, stream=False).rendered.body["model"] == "m"
 
 
 def test_the_callers_http_client_brings_its_own_proxy(make):
-    http_client = httpx.AsyncClient() if make is AsyncLlmClient else httpx.Client()
+    http_client: Any = httpx.AsyncClient() if make is AsyncLlmClient else httpx.Client()
 
     assert "proxy" in refused(make, "openai", api_key=KEY, http_client=http_client, proxy="http://p:1")
     make("openai", api_key=KEY, http_client=http_client, proxy="")
@@ -442,23 +442,23 @@ def test_a_copy_has_the_settings_it_was_given_and_the_others_of_its_origin(make)
     )
     same = client.with_options()
 
-    assert (copied.model, copied._timeout.idle, sent_to(copied)) == ("two", 4, "http://h/v1/chat/completions")
+    assert (copied.model, copied._settings.timeout.idle, sent_to(copied)) == ("two", 4, "http://h/v1/chat/completions")
     assert headers_of(copied)["authorization"] == "Bearer sk-other-0123456789"
     assert (headers_of(copied)["x-one"], headers_of(copied)["x-two"]) == ("1", "2")
     assert type(copied) is make
     assert copied._transport.settings is http_client
-    assert copied._strict is True
-    assert (repr(client), client.model, client._timeout.idle) == (before, "one", 3)
+    assert copied._settings.strict is True
+    assert (repr(client), client.model, client._settings.timeout.idle) == (before, "one", 3)
     assert "x-two" not in headers_of(client)
     assert (repr(same), headers_of(same)) == (before, headers_of(client))
 
 
 def test_a_copy_at_another_address_forgets_what_was_learned_at_this_one(make):
     client = make("openai", api_key=KEY)
-    client._endpoint.learned["m"] = ChatCompletions()
+    client._settings.endpoint.learned["m"] = ChatCompletions()
 
-    assert client.with_options(model="two")._endpoint.learned is client._endpoint.learned
-    assert client.with_options(base_url="http://h")._endpoint.learned == {}
+    assert client.with_options(model="two")._settings.endpoint.learned is client._settings.endpoint.learned
+    assert client.with_options(base_url="http://h")._settings.endpoint.learned == {}
 
 
 def test_ollama_management_is_refused_elsewhere(make):
@@ -484,7 +484,7 @@ def test_strict_refuses_what_would_be_changed_before_anything_is_sent(make):
     lenient = make("deepseek", api_key=KEY, model="m")
     strict = make("deepseek", api_key=KEY, model="m", strict=True)
 
-    rendered = render(lenient._endpoint, ChatRequest.of("Hi", {"model": "m", "cache": True}), stream=False)
+    rendered = render(lenient._settings.endpoint, ChatRequest.of("Hi", {"model": "m", "cache": True}), stream=False)
     assert [note.subject for note in rendered.adaptations] == ["cache"]
     with pytest.raises(UnsupportedError) as failed:
         strict.stream("Hi", cache=True)

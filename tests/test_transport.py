@@ -16,7 +16,7 @@ import textwrap
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -81,7 +81,7 @@ def failing(driver: Driver, *, stream: bool, **settings: Any) -> tuple[LlmConnec
 
 
 @contextlib.contextmanager
-def full_house() -> Iterator[str]:
+def full_house() -> Generator[str]:
     """The address of a server that has no room for another connection: attempts to connect wait."""
     with socket.socket() as listener, contextlib.ExitStack() as guests:
         listener.bind(("127.0.0.1", 0))

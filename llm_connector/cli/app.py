@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from llm_connector.cli.defaults import DEFAULT_PROVIDER, PROVIDER_VARIABLE
 from llm_connector.cli.reporting import reported
 
 __all__ = ["app"]
@@ -20,7 +21,6 @@ app = typer.Typer(
 ollama_app = typer.Typer(help="Manage the models on an Ollama server.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(ollama_app, name="ollama")
 
-DEFAULT_PROVIDER = "local"
 
 ProviderName: TypeAlias = Annotated[
     str,
@@ -28,7 +28,7 @@ ProviderName: TypeAlias = Annotated[
         "-p",
         "--provider",
         metavar="NAME",
-        envvar="LLM_CONNECTOR_PROVIDER",
+        envvar=PROVIDER_VARIABLE,
         help="A name that `llm-connector providers` lists.",
     ),
 ]

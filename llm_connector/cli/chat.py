@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from llm_connector.cli.defaults import DEFAULT_PROVIDER, MODEL_VARIABLE, PROVIDER_VARIABLE
 from llm_connector.cli.terminal import Terminal, clean
-from llm_connector.client import ChatStream, LlmClient
+from llm_connector.client.clients import LlmClient
+from llm_connector.client.streams import ChatStream
 from llm_connector.errors import ConfigurationError
 from llm_connector.types import (
     Adaptation,
@@ -117,8 +119,8 @@ def _open(settings: ChatSettings) -> tuple[LlmClient, ChatSettings]:
     LLM_CONNECTOR_MODEL goes with LLM_CONNECTOR_PROVIDER: it does not apply when another provider is named.
     """
     model = settings.model
-    if not model and settings.provider == (os.environ.get("LLM_CONNECTOR_PROVIDER") or "local"):
-        model = os.environ.get("LLM_CONNECTOR_MODEL")
+    if not model and settings.provider == (os.environ.get(PROVIDER_VARIABLE) or DEFAULT_PROVIDER):
+        model = os.environ.get(MODEL_VARIABLE)
     client = LlmClient(
         settings.provider,
         model=model or None,

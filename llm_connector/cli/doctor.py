@@ -130,7 +130,7 @@ def _without_login(proxy: str) -> str:
 def _reach(provider: str, base_url: str | None, region: str | None) -> dict[str, Any]:
     """What became of asking for the list of models."""
     from llm_connector.cli.reporting import spoken
-    from llm_connector.client import LlmClient
+    from llm_connector.client.clients import LlmClient
     from llm_connector.errors import (
         AuthenticationError,
         ConfigurationError,
@@ -169,7 +169,7 @@ def _route(client: Any) -> dict[str, str]:
     """The address, and the proxy on the way to it."""
     from llm_connector.transport.pools import pool_key
 
-    endpoint = client._endpoint
+    endpoint = client._settings.endpoint
     if endpoint.spec.prepare is not None:
         return {"address": "a server on this machine, started when it is needed"}
     _, proxy = pool_key(endpoint.base_url, None, endpoint.spec.name)

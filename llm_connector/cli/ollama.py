@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from llm_connector.cli.tables import size
 from llm_connector.cli.terminal import Terminal, clean
-from llm_connector.client import LlmClient
+from llm_connector.client.clients import LlmClient
 from llm_connector.ollama import OllamaModel, PullProgress, ollama_host
 
 __all__ = ["copy", "create", "delete", "pull", "push", "show_model", "show_models", "show_running", "show_version"]

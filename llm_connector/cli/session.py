@@ -11,7 +11,8 @@ from typing import Final
 from llm_connector.cli.chat import ChatSettings, answer
 from llm_connector.cli.reporting import spoken
 from llm_connector.cli.terminal import Terminal
-from llm_connector.client import ChatStream, LlmClient
+from llm_connector.client.clients import LlmClient
+from llm_connector.client.streams import ChatStream
 from llm_connector.errors import LlmConnectorError
 from llm_connector.types import Adaptation, AnyPart, ChatOptions, Message, assistant, user
 from llm_connector.types import system as system_message

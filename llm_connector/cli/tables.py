@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from llm_connector.cli.terminal import Terminal
-from llm_connector.client import LlmClient
+from llm_connector.client.clients import LlmClient
 from llm_connector.providers import PROVIDERS, ProviderSpec
 
 __all__ = ["key_names", "show_models", "show_providers", "size"]

@@ -1,53 +1,61 @@
-"""`LlmClient` and `AsyncLlmClient`: the public surface."""
+"""`LlmClient` and `AsyncLlmClient`: the public surface.
+
+What they stand on loads when the first client is made.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
-from llm_connector import operations
-from llm_connector.client.setup import DEFAULT_RETRIES, ClientBase
-from llm_connector.client.streams import AsyncChatStream, ChatStream
-from llm_connector.errors import ConfigurationError
-from llm_connector.framing import DEFAULT_MAX_EVENT_BYTES
-from llm_connector.providers import ProviderSpec, supported_providers
-from llm_connector.providers.spec import ApiKey
-from llm_connector.transport import AsyncTransport, SyncTransport, TransportSettings
-from llm_connector.transport.settings import DEFAULT_MAX_BODY_BYTES
-from llm_connector.types import (
-    ChatOptions,
-    ChatRequest,
-    ChatResponse,
-    Embeddings,
-    Message,
-    Messages,
-    ModelInfo,
-    ToolLike,
-    conversation,
-)
-from llm_connector.wire import Timeout
+from llm_connector.lazy import Lazy
+from llm_connector.limits import DEFAULT_MAX_BODY_BYTES, DEFAULT_MAX_EVENT_BYTES, DEFAULT_RETRIES
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import httpx
 
+    from llm_connector import operations, providers, transport
+    from llm_connector.client import ollama, setup, streams
     from llm_connector.client.ollama import AsyncOllamaManager, OllamaManager
+    from llm_connector.client.setup import Configuration
+    from llm_connector.client.streams import AsyncChatStream, ChatStream
+    from llm_connector.providers import ProviderSpec
+    from llm_connector.providers.spec import ApiKey
+    from llm_connector.transport import AsyncTransport, SyncTransport, TransportSettings
+    from llm_connector.types import (
+        ChatOptions,
+        ChatRequest,
+        ChatResponse,
+        Embeddings,
+        Messages,
+        ModelInfo,
+        ToolLike,
+    )
+    from llm_connector.wire import Timeout
+else:
+    operations = Lazy("llm_connector.operations")
+    providers = Lazy("llm_connector.providers")
+    transport = Lazy("llm_connector.transport")
+    ollama = Lazy("llm_connector.client.ollama")
+    setup = Lazy("llm_connector.client.setup")
+    streams = Lazy("llm_connector.client.streams")
 
 __all__ = ["AsyncLlmClient", "LlmClient"]
 
+HttpT = TypeVar("HttpT")
+TransportT = TypeVar("TransportT", "SyncTransport", "AsyncTransport")
 
-class LlmClient(ClientBase):
-    """A blocking client of one provider; safe to share between threads.
 
-    Settings are checked when it is made (ConfigurationError), connections when it is used. `timeout` is a `Timeout` or
-    seconds for the first byte and between bytes. `base_url` wins over `region`. `strict` refuses what would have to be
-    adapted. `proxy=""` switches the environment's proxies off.
-    """
+class _Client(Generic[HttpT, TransportT]):
+    """What both clients are made of."""
 
-    __slots__ = ("_transport",)
+    __slots__ = ("_settings", "_transport")
 
-    supported_providers = staticmethod(supported_providers)
+    _settings: Configuration
+    _transport: TransportT
 
     def __init__(
         self,
@@ -61,13 +69,13 @@ class LlmClient(ClientBase):
         max_retries: int = DEFAULT_RETRIES,
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
-        http_client: httpx.Client | None = None,
+        http_client: HttpT | None = None,
         strict: bool = False,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         **credentials: Any,
     ) -> None:
-        super().__init__(
+        self._settings = setup.Configuration(
             provider,
             model=model,
             api_key=api_key,
@@ -80,7 +88,71 @@ class LlmClient(ClientBase):
             max_event_bytes=max_event_bytes,
             credentials=credentials,
         )
-        self._transport = SyncTransport(TransportSettings(self.provider, proxy, http_client, max_body_bytes))
+        self._transport = self._connect(transport.TransportSettings(self.provider, proxy, http_client, max_body_bytes))
+
+    @staticmethod
+    def _connect(settings: TransportSettings) -> TransportT:
+        """The driver of this client; it opens nothing yet."""
+        raise NotImplementedError
+
+    @staticmethod
+    def supported_providers() -> list[str]:
+        """Names of all providers, those registered by the caller included."""
+        return providers.supported_providers()
+
+    @property
+    def provider(self) -> str:
+        """The row's name."""
+        return self._settings.endpoint.spec.name
+
+    @property
+    def model(self) -> str | None:
+        """The model used where a call names none."""
+        return self._settings.model
+
+    def __repr__(self) -> str:
+        model = f", model={self.model!r}" if self.model else ""
+        address = self._settings.endpoint.base_url.partition("?")[0]  # a query may hold a key
+        return f"{type(self).__name__}({self.provider!r}{model}, base_url={address!r})"
+
+    def with_options(
+        self,
+        *,
+        api_key: ApiKey = None,
+        base_url: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: Timeout | float | None = None,
+        model: str | None = None,
+    ) -> Self:
+        """A cheap copy with other settings; it shares the connections."""
+        changed = copy.copy(self)
+        changed._settings = self._settings.changed(
+            api_key=api_key, base_url=base_url, headers=headers, timeout=timeout, model=model
+        )
+        changed._transport = self._connect(self._transport.settings)
+        return changed
+
+
+if TYPE_CHECKING:
+    _Blocking = _Client[httpx.Client, SyncTransport]
+    _Awaited = _Client[httpx.AsyncClient, AsyncTransport]
+else:
+    _Blocking = _Awaited = _Client
+
+
+class LlmClient(_Blocking):
+    """A blocking client of one provider; safe to share between threads.
+
+    Settings are checked when it is made (ConfigurationError), connections when it is used. `timeout` is a `Timeout` or
+    seconds for the first byte and between bytes. `base_url` wins over `region`. `strict` refuses what would have to be
+    adapted. `proxy=""` switches the environment's proxies off. `http_client` is yours: it is used and never closed.
+    """
+
+    __slots__ = ()
+
+    @staticmethod
+    def _connect(settings: TransportSettings) -> SyncTransport:
+        return transport.SyncTransport(settings)
 
     def __enter__(self) -> Self:
         return self
@@ -92,31 +164,29 @@ class LlmClient(ClientBase):
 
     def chat(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatResponse:
         """The whole answer. Raises the errors of `llm_connector.errors`."""
-        settings: dict[str, Any] = {**options}
-        timeout, retry = self._limits(settings)
-        rendered = self._render(messages, settings, stream=False)
-        return self._transport.run(operations.chat(rendered, retry), timeout)
+        call = self._settings.call(messages, {**options}, stream=False)
+        return self._transport.run(operations.chat(call.rendered, call.retry), call.timeout)
 
     def stream(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatStream:
         """The answer in pieces. Mistakes raise here; nothing is sent before the first step."""
-        settings: dict[str, Any] = {**options}
-        timeout, retry = self._limits(settings)
-        rendered = self._render(messages, settings, stream=True)
-        return ChatStream(
-            rendered, operations.open_stream(rendered, retry, self._max_event_bytes), timeout, self._transport
-        )
+        call = self._settings.call(messages, {**options}, stream=True)
+        steps = operations.open_stream(call.rendered, call.retry, self._settings.max_event_bytes)
+        return streams.ChatStream(call.rendered, steps, call.timeout, self._transport)
 
     def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
-        return self._transport.run(operations.list_models(self._endpoint, self._retry), self._timeout)
+        settings = self._settings
+        return self._transport.run(operations.list_models(settings.endpoint, settings.retry), settings.timeout)
 
     fetch_models = models
 
     def embed(self, inputs: str | Sequence[str], /, *, model: str | None = None) -> Embeddings:
         """One vector per input, in order."""
-        texts = _texts(inputs)
-        steps = operations.embed(self._endpoint, texts, self._embedding_model(model), self._retry)
-        return self._transport.run(steps, self._timeout)
+        settings = self._settings
+        steps = operations.embed(
+            settings.endpoint, setup.texts(inputs), settings.embedding_model(model), settings.retry
+        )
+        return self._transport.run(steps, settings.timeout)
 
     def count_tokens(
         self,
@@ -128,75 +198,31 @@ class LlmClient(ClientBase):
         model: str | None = None,
     ) -> int:
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
-        request = _prompt(messages, tools, system, self._model_or_raise(model))
-        return self._transport.run(operations.count_tokens(self._endpoint, request, self._retry), self._timeout)
-
-    def with_options(
-        self,
-        *,
-        api_key: ApiKey = None,
-        base_url: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: Timeout | float | None = None,
-        model: str | None = None,
-    ) -> Self:
-        """A cheap copy with other settings; it shares the connections."""
-        changed = copy.copy(self)
-        changed._configure(api_key=api_key, base_url=base_url, headers=headers, timeout=timeout, model=model)
-        changed._transport = SyncTransport(self._transport.settings)
-        return changed
+        settings = self._settings
+        request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
+        return self._transport.run(
+            operations.count_tokens(settings.endpoint, request, settings.retry), settings.timeout
+        )
 
     @property
     def ollama(self) -> OllamaManager:
         """Model management of an Ollama server. Raises UnsupportedError on other providers."""
-        from llm_connector.client.ollama import OllamaManager
-
-        return OllamaManager(self._endpoint, self._transport, self._timeout, self._retry)
+        settings = self._settings
+        return ollama.OllamaManager(settings.endpoint, self._transport, settings.timeout, settings.retry)
 
     def close(self) -> None:
         """Give back this client's share of the connections; later calls raise."""
         self._transport.close()
 
 
-class AsyncLlmClient(ClientBase):
+class AsyncLlmClient(_Awaited):
     """The client for coroutines: the same, awaited. It may be used from one event loop after another."""
 
-    __slots__ = ("_transport",)
+    __slots__ = ()
 
-    supported_providers = staticmethod(supported_providers)
-
-    def __init__(
-        self,
-        provider: str | ProviderSpec,
-        *,
-        model: str | None = None,
-        api_key: ApiKey = None,
-        region: str | None = None,
-        base_url: str | None = None,
-        timeout: Timeout | float | None = None,
-        max_retries: int = DEFAULT_RETRIES,
-        headers: Mapping[str, str] | None = None,
-        proxy: str | None = None,
-        http_client: httpx.AsyncClient | None = None,
-        strict: bool = False,
-        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
-        max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
-        **credentials: Any,
-    ) -> None:
-        super().__init__(
-            provider,
-            model=model,
-            api_key=api_key,
-            region=region,
-            base_url=base_url,
-            timeout=timeout,
-            max_retries=max_retries,
-            headers=headers,
-            strict=strict,
-            max_event_bytes=max_event_bytes,
-            credentials=credentials,
-        )
-        self._transport = AsyncTransport(TransportSettings(self.provider, proxy, http_client, max_body_bytes))
+    @staticmethod
+    def _connect(settings: TransportSettings) -> AsyncTransport:
+        return transport.AsyncTransport(settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -208,31 +234,29 @@ class AsyncLlmClient(ClientBase):
 
     async def chat(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatResponse:
         """The whole answer. Raises the errors of `llm_connector.errors`."""
-        settings: dict[str, Any] = {**options}
-        timeout, retry = self._limits(settings)
-        rendered = self._render(messages, settings, stream=False)
-        return await self._transport.run(operations.chat(rendered, retry), timeout)
+        call = self._settings.call(messages, {**options}, stream=False)
+        return await self._transport.run(operations.chat(call.rendered, call.retry), call.timeout)
 
     def stream(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> AsyncChatStream:
         """The answer in pieces. Mistakes raise here; nothing is sent before the first step."""
-        settings: dict[str, Any] = {**options}
-        timeout, retry = self._limits(settings)
-        rendered = self._render(messages, settings, stream=True)
-        return AsyncChatStream(
-            rendered, operations.open_stream(rendered, retry, self._max_event_bytes), timeout, self._transport
-        )
+        call = self._settings.call(messages, {**options}, stream=True)
+        steps = operations.open_stream(call.rendered, call.retry, self._settings.max_event_bytes)
+        return streams.AsyncChatStream(call.rendered, steps, call.timeout, self._transport)
 
     async def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
-        return await self._transport.run(operations.list_models(self._endpoint, self._retry), self._timeout)
+        settings = self._settings
+        return await self._transport.run(operations.list_models(settings.endpoint, settings.retry), settings.timeout)
 
     fetch_models = models
 
     async def embed(self, inputs: str | Sequence[str], /, *, model: str | None = None) -> Embeddings:
         """One vector per input, in order."""
-        texts = _texts(inputs)
-        steps = operations.embed(self._endpoint, texts, self._embedding_model(model), self._retry)
-        return await self._transport.run(steps, self._timeout)
+        settings = self._settings
+        steps = operations.embed(
+            settings.endpoint, setup.texts(inputs), settings.embedding_model(model), settings.retry
+        )
+        return await self._transport.run(steps, settings.timeout)
 
     async def count_tokens(
         self,
@@ -244,51 +268,20 @@ class AsyncLlmClient(ClientBase):
         model: str | None = None,
     ) -> int:
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
-        request = _prompt(messages, tools, system, self._model_or_raise(model))
-        return await self._transport.run(operations.count_tokens(self._endpoint, request, self._retry), self._timeout)
-
-    def with_options(
-        self,
-        *,
-        api_key: ApiKey = None,
-        base_url: str | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: Timeout | float | None = None,
-        model: str | None = None,
-    ) -> Self:
-        """A cheap copy with other settings; it shares the connections."""
-        changed = copy.copy(self)
-        changed._configure(api_key=api_key, base_url=base_url, headers=headers, timeout=timeout, model=model)
-        changed._transport = AsyncTransport(self._transport.settings)
-        return changed
+        settings = self._settings
+        request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
+        return await self._transport.run(
+            operations.count_tokens(settings.endpoint, request, settings.retry), settings.timeout
+        )
 
     @property
     def ollama(self) -> AsyncOllamaManager:
         """Model management of an Ollama server. Raises UnsupportedError on other providers."""
-        from llm_connector.client.ollama import AsyncOllamaManager
-
-        return AsyncOllamaManager(self._endpoint, self._transport, self._timeout, self._retry)
+        settings = self._settings
+        return ollama.AsyncOllamaManager(settings.endpoint, self._transport, settings.timeout, settings.retry)
 
     async def close(self) -> None:
         """Give back this client's share of the connections; later calls raise."""
         await self._transport.close()
 
     aclose = close
-
-
-def _texts(inputs: str | Sequence[str]) -> list[str]:
-    texts = [inputs] if isinstance(inputs, str) else list(inputs)
-    for position, text in enumerate(texts):
-        if not isinstance(text, str) or not text:
-            raise ConfigurationError(f"inputs[{position}]: give text that is not empty")
-    if not texts:
-        raise ConfigurationError("inputs: there are none; give a string or a list of them")
-    return texts
-
-
-def _prompt(messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str) -> ChatRequest:
-    turns: list[Message] = [
-        *conversation([{"role": "system", "content": system}] if system else []),
-        *conversation(messages),
-    ]
-    return ChatRequest.of(turns, {"model": model, "tools": tools})

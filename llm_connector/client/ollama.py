@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from llm_connector import management, ollama
 from llm_connector.errors import UnsupportedError
-from llm_connector.framing import DEFAULT_MAX_EVENT_BYTES
+from llm_connector.limits import DEFAULT_MAX_EVENT_BYTES
 from llm_connector.ollama import (
     ManagementCall,
     OllamaModel,

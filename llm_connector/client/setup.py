@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from llm_connector.auth import clean_key
 from llm_connector.errors import ConfigurationError
+from llm_connector.limits import DEFAULT_RETRIES
 from llm_connector.operations import RenderedChat, render
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.providers.spec import ApiKey, joined_base
 from llm_connector.retry import Retry
-from llm_connector.types import ChatRequest, Messages
+from llm_connector.types import ChatRequest, Messages, ToolLike, conversation
 from llm_connector.wire import Timeout
 
-__all__ = ["ClientBase"]
+__all__ = ["Call", "Configuration", "prompt", "texts"]
 
-DEFAULT_RETRIES = 2
 _NO_CREDENTIALS: Final[Mapping[str, str]] = {}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset({"accept-encoding", "content-length", "transfer-encoding"})
 
 
-class ClientBase:
-    """Settings of a client and the requests it makes of them. Makes no connection."""
+class Call(NamedTuple):
+    """A chat that is ready to be sent."""
 
-    __slots__ = ("_endpoint", "_max_event_bytes", "_model", "_retry", "_strict", "_timeout")
+    rendered: RenderedChat
+    timeout: Timeout
+    retry: Retry
+
+
+class Configuration:
+    """Settings of a client, and the requests it makes of them. Makes no connection."""
+
+    __slots__ = ("endpoint", "max_event_bytes", "model", "retry", "strict", "timeout")
 
     def __init__(
         self,
@@ -48,61 +57,47 @@ class ClientBase:
         spec = find(provider) if isinstance(provider, str) else provider
         if not isinstance(spec, ProviderSpec):
             raise ConfigurationError(f"provider is of type {type(spec).__name__}; give a name or a ProviderSpec")
-        self._endpoint = Endpoint(
+        self.endpoint = Endpoint(
             spec,
             _base_url(spec, base_url, region),
             _key(spec, api_key),
             _headers(spec, headers) if headers else {},
             _credentials(spec, credentials) if credentials else _NO_CREDENTIALS,
         )
-        self._model = model if model is not None else spec.default_model
-        self._timeout = _timeout(timeout)
-        self._retry = _retry(max_retries)
-        self._strict = strict
-        self._max_event_bytes = max_event_bytes
+        self.model = model if model is not None else spec.default_model
+        self.timeout = _timeout(timeout)
+        self.retry = _retry(max_retries)
+        self.strict = strict
+        self.max_event_bytes = max_event_bytes
 
-    @property
-    def provider(self) -> str:
-        """The row's name."""
-        return self._endpoint.spec.name
-
-    @property
-    def model(self) -> str | None:
-        """The model used where a call names none."""
-        return self._model
-
-    def __repr__(self) -> str:
-        model = f", model={self._model!r}" if self._model else ""
-        address = self._endpoint.base_url.partition("?")[0]  # a query may hold a key
-        return f"{type(self).__name__}({self.provider!r}{model}, base_url={address!r})"
-
-    def _render(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> RenderedChat:
+    def call(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> Call:
+        """A chat as it will be sent, with its own limits. Raises every mistake that can be seen before."""
+        timeout, retries = options.pop("timeout", None), options.pop("max_retries", None)
         request = ChatRequest.of(messages, options)
         if request.model is None:
-            request.model = self._model_or_raise(None)
+            request.model = self.model_or_raise(None)
         if request.extra_headers:
-            request.extra_headers = _headers(self._endpoint.spec, request.extra_headers)
-        return render(self._endpoint, request, stream=stream, strict=self._strict)
-
-    def _model_or_raise(self, model: str | None) -> str:
-        chosen = model or self._model
-        if not chosen:
-            raise ConfigurationError("no model: pass model= to the client or to this call", provider=self.provider)
-        return chosen
-
-    def _embedding_model(self, model: str | None) -> str:
-        return self._model_or_raise(model or self._endpoint.spec.default_embedding_model)
-
-    def _limits(self, options: dict[str, Any]) -> tuple[Timeout, Retry]:
-        """The call's own timeout and retries, taken out of its options."""
-        timeout = options.pop("timeout", None)
-        retries = options.pop("max_retries", None)
-        return (
-            self._timeout if timeout is None else _timeout(timeout),
-            self._retry if retries is None else _retry(retries),
+            request.extra_headers = _headers(self.endpoint.spec, request.extra_headers)
+        return Call(
+            render(self.endpoint, request, stream=stream, strict=self.strict),
+            self.timeout if timeout is None else _timeout(timeout),
+            self.retry if retries is None else _retry(retries),
         )
 
-    def _configure(
+    def model_or_raise(self, model: str | None) -> str:
+        """The model of a call, or the client's. Raises ConfigurationError without either."""
+        chosen = model or self.model
+        if not chosen:
+            raise ConfigurationError(
+                "no model: pass model= to the client or to this call", provider=self.endpoint.spec.name
+            )
+        return chosen
+
+    def embedding_model(self, model: str | None) -> str:
+        """The same for embeddings, for which a row may have a model of its own."""
+        return self.model_or_raise(model or self.endpoint.spec.default_embedding_model)
+
+    def changed(
         self,
         *,
         api_key: ApiKey = None,
@@ -110,10 +105,11 @@ class ClientBase:
         headers: Mapping[str, str] | None = None,
         timeout: Timeout | float | None = None,
         model: str | None = None,
-    ) -> None:
-        """Change a copy's settings; None keeps one. Learned facts stay with the address they were learned of."""
-        old, spec = self._endpoint, self._endpoint.spec
-        self._endpoint = Endpoint(
+    ) -> Self:
+        """A copy with other settings; None keeps one. Learned facts stay with the address they were learned of."""
+        old, spec = self.endpoint, self.endpoint.spec
+        new = copy.copy(self)
+        new.endpoint = Endpoint(
             spec,
             old.base_url if base_url is None else _address(spec, base_url),
             old.api_key if api_key is None else _key(spec, api_key),
@@ -121,8 +117,26 @@ class ClientBase:
             old.credentials,
             old.learned if base_url is None else {},
         )
-        self._timeout = self._timeout if timeout is None else _timeout(timeout)
-        self._model = model or self._model
+        new.timeout = self.timeout if timeout is None else _timeout(timeout)
+        new.model = model or self.model
+        return new
+
+
+def texts(inputs: str | Sequence[str]) -> list[str]:
+    """The inputs of an embedding. Raises ConfigurationError that names the position of one without text."""
+    given = [inputs] if isinstance(inputs, str) else list(inputs)
+    for position, text in enumerate(given):
+        if not isinstance(text, str) or not text:
+            raise ConfigurationError(f"inputs[{position}]: give text that is not empty")
+    if not given:
+        raise ConfigurationError("inputs: there are none; give a string or a list of them")
+    return given
+
+
+def prompt(messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str) -> ChatRequest:
+    """A prompt whose tokens are to be counted."""
+    leading = conversation([{"role": "system", "content": system}]) if system else []
+    return ChatRequest.of([*leading, *conversation(messages)], {"model": model, "tools": tools})
 
 
 def _base_url(spec: ProviderSpec, given: str | None, region: str | None) -> str:

@@ -14,7 +14,7 @@ from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
-from llm_connector.wire import Event, Json
+from llm_connector.wire import Json
 
 __all__ = ["CompletionParser", "completion_usage"]
 

@@ -163,9 +163,9 @@ def joined_base(base_url: str, protocol: Protocol, provider: str) -> str:
     """
     parts = urlsplit(base_url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = base_url.rpartition("@")[2][:80]
         raise ConfigurationError(
-            f"base_url {base_url.rpartition('@')[2][:80]!r} is not a URL; it begins with http:// or https:// and a host",
-            provider=provider,
+            f"base_url {shown!r} is not a URL; it begins with http:// or https:// and a host", provider=provider
         )
     if parts.username or parts.password:
         raise ConfigurationError("base_url holds a user name or password; use api_key= or headers=", provider=provider)

@@ -163,6 +163,33 @@ def lost_connections(transport: Any) -> list[Any]:
     return lost
 
 
+class _OneAtATime:
+    """What httpcore does under the lock of a pool, made safe to be entered again by its own thread.
+
+    The garbage collector may end an abandoned stream at any moment, also while its thread holds the lock. httpcore's
+    lock would wait for itself, for ever, and so would every other thread.
+    """
+
+    def __init__(self, assign: Callable[[], list[Any]]) -> None:
+        self._assign = assign
+        self._running = self._again = False
+
+    def __call__(self) -> list[Any]:
+        """The connections to close."""
+        if self._running:
+            self._again = True
+            return []
+        self._running = True
+        try:
+            unwanted = self._assign()
+            while self._again:
+                self._again = False
+                unwanted += self._assign()
+            return unwanted
+        finally:
+            self._running = False
+
+
 def is_over(loop: Any) -> bool:
     """Whether a loop has been closed; trio's tokens cannot say so."""
     is_closed: Callable[[], bool] | None = getattr(loop, "is_closed", None)
@@ -239,7 +266,10 @@ def _sync_transport(key: PoolKey) -> httpx.HTTPTransport:
     from llm_connector.transport.phases import PhasedBackend
 
     transport = _guarded(lambda: httpx.HTTPTransport(**_options(key)))
-    transport._pool._network_backend = PhasedBackend(transport._pool._network_backend)
+    pool: Any = transport._pool
+    pool._network_backend = PhasedBackend(pool._network_backend)
+    pool._optional_thread_lock = threading.RLock()
+    pool._assign_requests_to_connections = _OneAtATime(pool._assign_requests_to_connections)
     return transport
 
 

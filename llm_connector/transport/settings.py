@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
+from llm_connector.limits import DEFAULT_MAX_BODY_BYTES
 from llm_connector.wire import HttpRequest, Timeout
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = [
-    "DEFAULT_MAX_BODY_BYTES",
     "Deadline",
     "TransportSettings",
     "cause_of",
@@ -27,8 +27,6 @@ __all__ = [
     "host_of",
     "http_request",
 ]
-
-DEFAULT_MAX_BODY_BYTES = 64 << 20
 
 NO_LIMIT = 1e6
 """Seconds that stand for "no limit", and the most there is: sockets take no infinity."""
@@ -98,7 +96,7 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
 
 
 def check_http_client(settings: TransportSettings, *, asynchronous: bool) -> None:
-    """Raises ConfigurationError when the caller's HTTP client is of the other kind, none at all, or not all there is."""
+    """Raises ConfigurationError when the caller's HTTP client is of the other kind, or none at all."""
     send = getattr(settings.http_client, "send", None)
     if settings.http_client is not None and (send is None or inspect.iscoroutinefunction(send) != asynchronous):
         wanted = "AsyncClient" if asynchronous else "Client"

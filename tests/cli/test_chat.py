@@ -205,7 +205,7 @@ def test_a_broken_stream_keeps_its_text_and_says_so(chat, wire_server, end):
 
 
 def test_a_bug_is_one_line_too(chat, monkeypatch):
-    monkeypatch.setattr("llm_connector.client.LlmClient.stream", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("llm_connector.client.clients.LlmClient.stream", lambda *_, **__: 1 / 0)
 
     assert re.fullmatch(r"error: ZeroDivisionError: .*LLM_CONNECTOR_DEBUG=1.*\n", chat("?").err)
 

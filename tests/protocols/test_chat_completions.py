@@ -1,8 +1,9 @@
-"""Reading Chat Completions: the fields of an answer, embeddings and model lists. What is sent is in the golden files."""
+"""Reading Chat Completions: fields of an answer, embeddings, model lists. What is sent is in the golden files."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 from typing import Any
@@ -63,7 +64,9 @@ class TestAnswers:
         assert read({**delta("stop", content="Hi"), "created": created}).created == seconds
 
     def test_logprobs_of_all_events_are_joined(self):
-        tokens = [{"token": token, "logprob": -0.5, "bytes": None, "top_logprobs": []} for token in ("a", "b")]
+        tokens: list[Any] = [
+            {"token": token, "logprob": -0.5, "bytes": None, "top_logprobs": []} for token in ("a", "b")
+        ]
         events = [delta(content=token["token"]) for token in tokens]
         for event, token in zip(events, tokens, strict=True):
             event["choices"][0]["logprobs"] = {"content": [token], "refusal": None}
@@ -87,7 +90,7 @@ class TestAnswers:
 
     def test_a_spoken_answer_is_text_with_its_sound_beside_it(self):
         sound = {"id": "audio_1", "data": "AAAA", "transcript": "Hello", "expires_at": 9}
-        pieces = [
+        parts = [
             {"id": "audio_1", "transcript": "Hel"},
             {"data": "AA"},
             {"data": "AA", "transcript": "lo"},
@@ -96,7 +99,7 @@ class TestAnswers:
 
         for answer in (
             whole(completion(content=None, audio=sound)),
-            read(*(delta(audio=piece) for piece in pieces), STOP),
+            read(*(delta(audio=part) for part in parts), STOP),
         ):
             assert answer.text == "Hello"
             assert answer.extra["audio"] == sound
@@ -211,10 +214,13 @@ class TestModels:
         page = json_answer({"data": [{"id": "a"}], "has_more": True, "last_id": "a"})
         step: Any = next(steps)
 
-        with pytest.raises(StopIteration):
-            for _ in range(5):
+        sent = 0
+        with contextlib.suppress(StopIteration):
+            while isinstance(step, Send) and sent < 5:
+                sent += 1
                 step = steps.send(page)
-        assert isinstance(step, Send)
+
+        assert sent == 2
 
     @pytest.mark.parametrize("body", [{}, {"data": None}, "text", {"data": {"a": 1}}])
     def test_no_list_is_an_error(self, body):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import example, given
@@ -27,7 +27,7 @@ def split(pieces: Iterable[str], *, opened: bool = False) -> list[tuple[str, str
 
 def cut(text: str, places: Iterable[int]) -> list[str]:
     edges = [0, *sorted(min(place, len(text)) for place in places), len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(edges)]
 
 
 def told_apart(text: str) -> list[tuple[str, str]]:

@@ -69,10 +69,16 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str, str]]]] = {
         [("x", "f", "{}")],
     ),
     "custom tools have free text": (
-        [{"id": "x", "index": 0, "type": "custom", "custom": {"name": "f", "input": "free "}}, {"index": 0, "custom": {"input": "text"}}],
+        [
+            {"id": "x", "index": 0, "type": "custom", "custom": {"name": "f", "input": "free "}},
+            {"index": 0, "custom": {"input": "text"}},
+        ],
         [("x", "f", "free text")],
     ),
-    "nothing at all opens nothing that has a name": ([{}, {"function": None}, {"index": 0, "id": ""}], [("…", "", ""), ("…", "", "")]),
+    "nothing at all opens nothing that has a name": (
+        [{}, {"function": None}, {"index": 0, "id": ""}],
+        [("…", "", ""), ("…", "", "")],
+    ),
 }  # fmt: skip
 
 

@@ -47,6 +47,7 @@ def test_ER_01_a_list_with_one_error_is_that_error():
         whole(body)
 
 
+BOOM = {"message": "Boom", "code": "c"}
 SHAPES: dict[str, tuple[Any, str, str | None]] = {
     "openai": ({"error": {"message": "Boom", "type": "t", "param": None, "code": "c"}}, "Boom", "c"),
     "openai without code": ({"error": {"message": "Boom", "type": "t", "code": None}}, "Boom", "t"),
@@ -58,9 +59,9 @@ SHAPES: dict[str, tuple[Any, str, str | None]] = {
     "anthropic": ({"type": "error", "error": {"type": "t", "message": "Boom"}, "request_id": "req_9"}, "Boom", "t"),
     "dashscope": ({"code": "InvalidParameter", "message": "Boom", "request_id": "req_9"}, "Boom", "InvalidParameter"),
     "siliconflow": ({"code": 20024, "message": "Boom", "data": None}, "Boom", "20024"),
-    "relay": ({"error": {"type": "request_fail", "upstream_error": {"error": {"message": "Boom", "code": "c"}}}}, "Boom", "c"),
-    "escaped": ({"error": {"message": json.dumps({"error": {"message": "Boom", "code": 500}}), "code": "c"}}, "Boom", "c"),
-    "escaped whole": ({"error": json.dumps({"error": {"message": "Boom", "code": "c"}})}, "Boom", "c"),
+    "relay": ({"error": {"type": "request_fail", "upstream_error": {"error": BOOM}}}, "Boom", "c"),
+    "escaped": ({"error": {"message": json.dumps({"error": {"message": "Boom"}}), "code": "c"}}, "Boom", "c"),
+    "escaped whole": ({"error": json.dumps({"error": BOOM})}, "Boom", "c"),
     "text": ("Boom", "Boom", None),
 }  # fmt: skip
 

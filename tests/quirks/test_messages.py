@@ -161,7 +161,13 @@ def test_MS_10_images_in_tool_results_follow_as_a_user_message_where_results_hol
 
 
 def test_MS_12_fields_of_an_answer_are_not_echoed():
-    fields = {"annotations": [], "audio": None, "refusal": None, "reasoning_content": "Hm", "surprise": 1}
+    fields: dict[str, Any] = {
+        "annotations": [],
+        "audio": None,
+        "refusal": None,
+        "reasoning_content": "Hm",
+        "surprise": 1,
+    }
     message = whole(completion(content="Hi", **fields)).message
 
     for provider in ("openai", "openai_compatible", "deepseek"):

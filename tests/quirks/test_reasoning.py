@@ -49,7 +49,10 @@ def next_turn(message: Any, provider: str = "openai_compatible", **options: Any)
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking", "thought"])
 def test_RS_01_thoughts_have_many_names(field):
-    reading = read(delta(**{field: "Hm", "content": ""}), delta(**{field: "…"}), delta(content="Yes"), STOP)
+    first: dict[str, Any] = {field: "Hm", "content": ""}
+    second: dict[str, Any] = {field: "…"}
+
+    reading = read(delta(**first), delta(**second), delta(content="Yes"), STOP)
     answer = whole(completion(content="Yes", **{field: "Hm…"}))
 
     assert thought_and_text(reading) == ("Hm…", "Yes")
@@ -435,16 +438,24 @@ def test_RS_24_a_budget_can_be_set_and_the_servers_hint_is_shown():
     assert not isinstance(raised.value, ContextLengthError)
 
 
+OFF = {"type": "disabled"}
+
+
 @pytest.mark.parametrize(
     ("provider", "model", "off", "on"),
     [
         ("openai", "m", {"reasoning_effort": "none"}, {"reasoning_effort": "high"}),
-        ("deepseek", "m", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
-        ("anthropic", "claude-sonnet-4-5", {"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled", "budget_tokens": 16384}}),
-        ("anthropic", "claude-opus-4-8", {"thinking": {"type": "disabled"}}, {"output_config": {"effort": "high"}}),
+        ("deepseek", "m", {"thinking": OFF}, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            {"thinking": OFF},
+            {"thinking": {"type": "enabled", "budget_tokens": 16384}},
+        ),
+        ("anthropic", "claude-opus-4-8", {"thinking": OFF}, {"output_config": {"effort": "high"}}),
         ("ollama", "m", {"think": False}, {"think": "high"}),
     ],
-)  # fmt: skip
+)
 def test_RS_25_one_switch_is_spelled_as_each_wire_wants_it(provider, model, off, on):
     switches = {"thinking", "reasoning_effort", "output_config", "think", "enable_thinking", "reasoning"}
 

@@ -177,7 +177,8 @@ def test_SF_13_an_error_object_inside_the_stream_is_raised(error, kind, status, 
 
     assert isinstance(reading.error, kind)
     assert isinstance(reading.error, StreamError)
-    assert (reading.error.message, reading.error.status, reading.error.code) == ("Boom", status, code)
+    raised: Any = reading.error
+    assert (raised.message, raised.status, raised.code) == ("Boom", status, code)
     assert reading.text == reading.partial.text == ("Hello" if beside else "Hel")
 
 
@@ -264,7 +265,8 @@ def test_SF_16_the_body_decides_and_not_its_content_type(kind):
 
 
 def test_SF_17_an_error_after_a_broken_write_is_the_error():
-    broken = b'data: {"choices":[{"delta":{"content":"unfin\ndata: {"type":"error","error":{"message":"Boom","code":"server_error"}}\n\n'
+    error = b'{"type":"error","error":{"message":"Boom","code":"server_error"}}'
+    broken = b'data: {"choices":[{"delta":{"content":"unfin\ndata: ' + error + b"\n\n"
 
     reading = read(sse(delta(content="Hel")) + broken)
 
@@ -324,7 +326,12 @@ def test_SF_20_a_message_counts_only_where_there_is_no_delta(choice, text):
 
 
 def test_SF_21_events_without_a_delta():
-    filtered = {"finish_reason": None, "index": 0, "content_filter_results": {}, "content_filter_offsets": {}}
+    filtered: dict[str, Any] = {
+        "finish_reason": None,
+        "index": 0,
+        "content_filter_results": {},
+        "content_filter_offsets": {},
+    }
 
     assert text_of(sse(delta(content="Hello"), {"choices": [filtered]}, STOP, done=True)) == "Hello"
 

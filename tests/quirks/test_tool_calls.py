@@ -488,4 +488,7 @@ def test_TC_26_the_legacy_function_call_is_a_tool_call():
     for found in (reading.answer, answer):
         assert (found.finish_reason, found.finish_reason_raw) == ("tool_calls", "function_call")
         assert found.tool_calls[0].id
-        assert ask([user("?"), assistant(found.tool_calls[0]), tool_result(found.tool_calls[0], "ok")])
+        (call,) = ask([user("?"), assistant(found.tool_calls[0]), tool_result(found.tool_calls[0], "ok")]).body[
+            "messages"
+        ][1]["tool_calls"]
+        assert call["type"] == "function", "it goes back in the form of today"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 
 SMALL = 4096
 """Bytes. Bodies up to this are cut at every byte, longer ones where it hurts and at random."""
@@ -18,7 +19,7 @@ def single_bytes(body: bytes) -> Iterator[bytes]:
 def split_at(body: bytes, *places: int) -> list[bytes]:
     """The blocks between the places, in order; empty ones included."""
     edges = [0, *sorted(places), len(body)]
-    return [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [body[start:end] for start, end in pairwise(edges)]
 
 
 def places(body: bytes) -> list[int]:

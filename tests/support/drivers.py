@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from typing import Any, Self
 
 import httpx
@@ -38,7 +38,7 @@ class Driver:
         """A client of the wire server that waits milliseconds between attempts."""
         settings = {"base_url": self.server.url, "api_key": KEY, "model": "m", "timeout": 10, **settings}
         client = self.client_class(provider, **settings)
-        client._retry = Retry(retries, first_delay=0.001)
+        client._settings.retry = Retry(retries, first_delay=0.001)
         self._made.append(client)
         return client
 
@@ -102,7 +102,7 @@ class AsyncDriver(Driver):
             yield chunk
 
     @contextlib.contextmanager
-    def entered(self, stream: Any) -> Iterator[Any]:
+    def entered(self, stream: Any) -> Generator[Any]:
         self.run(stream.__aenter__())
         try:
             yield stream

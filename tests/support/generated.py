@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.support.answers import anthropic_frame
+from tests.support.answers import DONE, anthropic_frame
 
 NASTY = [
     "\u2028",
@@ -37,7 +37,7 @@ NASTY = [
     " ",
 ]
 TEXT = st.lists(
-    st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=("Cs",)), max_size=6)), max_size=8
+    st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=6)), max_size=8
 ).map("".join)
 WORDS = TEXT.filter(str.strip)
 KEYS = st.one_of(st.sampled_from(["a", "city", "and", "{", "é"]), TEXT)
@@ -97,7 +97,7 @@ def pieces(draw: st.DrawFn, text: str, most: int = 4) -> list[str]:
     """The text, cut at random; an empty text may still come as an empty piece."""
     places = draw(st.lists(st.integers(0, len(text)), max_size=most - 1))
     edges = [0, *sorted(places), len(text)]
-    return [text[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @st.composite
@@ -169,7 +169,7 @@ def completions(draw: st.DrawFn, provider: str = "openai_compatible") -> Written
         rest = [{"index": number, "function": {"arguments": piece}} for piece in more]
         calling.append([{"tool_calls": [piece]} for piece in (opening, *rest)])
     queues.append(draw(begun_in_order(calling)))
-    deltas = draw(merged(queues))
+    deltas = draw(joined(draw(merged(queues))))
     events = [_completion_event(head, delta) for delta in deltas]
     last = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     events.append(Event(last, ends=True))
@@ -177,8 +177,33 @@ def completions(draw: st.DrawFn, provider: str = "openai_compatible") -> Written
         body["usage"] = usage
         events.append(Event({**head, "choices": [], "usage": usage}))
     if draw(st.booleans()):
-        events.append(Event("[DONE]"))
+        events.append(Event(DONE))
     return Written(provider, body, events, "sse", len(calls))
+
+
+@st.composite
+def joined(draw: st.DrawFn, deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The deltas, some of them in one event with the one before."""
+    shared: list[dict[str, Any]] = []
+    for delta in deltas:
+        alone = not shared or draw(st.booleans())
+        together = None if alone else _together(shared[-1], delta)
+        if together is None:
+            shared.append(delta)
+        else:
+            shared[-1] = together
+    return shared
+
+
+def _together(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any] | None:
+    """Both in one delta; None where that would mean something else."""
+    if "tool_calls" in first and "tool_calls" in second:
+        return {**first, "tool_calls": [*first["tool_calls"], *second["tool_calls"]]}
+    if first.keys() & second.keys():
+        return None
+    both = {**first, **second}
+    thought = both.get("reasoning_content") or both.get("reasoning")
+    return None if thought and thought == both.get("content") else both  # one thought under both names (RS-04)
 
 
 def _completion_event(head: dict[str, Any], delta: dict[str, Any]) -> Event:
@@ -265,25 +290,41 @@ def ollama_chats(draw: st.DrawFn) -> Written:
         "prompt_eval_count": 3,
         "total_duration": 9,
     }
-    wire = [{"id": call_id, "function": {"name": name, "arguments": arguments}} for call_id, name, arguments in calls]
-    message = (
-        {"role": "assistant", "content": text}
-        | ({"thinking": thinking} if thinking else {})
-        | ({"tool_calls": wire} if wire else {})
-    )
+    wire: list[dict[str, Any]] = [
+        {"id": call_id, "function": {"name": name, "arguments": arguments}} for call_id, name, arguments in calls
+    ]
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if thinking:
+        message["thinking"] = thinking
+    if wire:
+        message["tool_calls"] = wire
     queues: list[list[Event]] = [
-        [_line(head, piece, reasoning=piece, content="", thinking=piece) for piece in draw(pieces(thinking))],
-        [_line(head, piece, text=piece, content=piece) for piece in draw(pieces(text))],
-        [_line(head, "", begins=(call["id"],), content="", tool_calls=[call]) for call in wire],
+        [_line(head, reasoning=piece, content="", thinking=piece) for piece in draw(pieces(thinking))],
+        [_line(head, text=piece, content=piece) for piece in draw(pieces(text))],
+        [_line(head, begins=(call["id"],), content="", tool_calls=[call]) for call in wire],
     ]
     last = Event({**head, "message": {"role": "assistant", "content": ""}, **end}, ends=True)
     return Written("ollama", {**head, "message": message, **end}, [*draw(merged(queues)), last], "ndjson", len(calls))
 
 
 def _line(
-    head: dict[str, Any], _piece: str, text: str = "", reasoning: str = "", begins: tuple[str, ...] = (), **fields: Any
+    head: dict[str, Any], text: str = "", reasoning: str = "", begins: tuple[str, ...] = (), **fields: Any
 ) -> Event:
     return Event({**head, "message": {"role": "assistant", **fields}, "done": False}, text, reasoning, begins)
+
+
+@st.composite
+def several_completions(draw: st.DrawFn) -> Written:
+    """Two answers to one request of Chat Completions, their events mixed."""
+    answers = [draw(completions()), draw(completions())]
+    for number, answer in enumerate(answers):
+        for body in (answer.whole, *(event.body for event in answer.events)):
+            for choice in body.get("choices", ()) if isinstance(body, dict) else ():
+                choice["index"] = number
+    choices = [choice for answer in answers for choice in answer.whole["choices"]]
+    queues = [[event for event in answer.events if event.body != DONE and event.body["choices"]] for answer in answers]
+    whole = {key: value for key, value in answers[0].whole.items() if key != "usage"} | {"choices": choices}
+    return Written("openai_compatible", whole, [*draw(merged(queues)), Event(DONE)], "sse", options={"n": 2})
 
 
 ANSWERS: dict[str, st.SearchStrategy[Written]] = {

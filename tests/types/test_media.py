@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from llm_connector import Audio, ConfigurationError, Document, Image, Video
 from llm_connector.types import Media
+from tests.support.names import shown
 
 PNG = b"\x89PNG\r\n\x1a\n0000"
 PDF = b"%PDF-1.7\n\xff"
@@ -157,7 +158,7 @@ class TestMistakes:
             (io.BytesIO(PNG), "image: give a URL, a path or bytes, not a BytesIO"),
             (None, "image needs one source: a URL, a path, bytes or base64 data"),
         ],
-        ids=lambda value: repr(value)[:30],
+        ids=shown,
     )
     def test_sources_that_are_no_image(self, source, problem):
         with pytest.raises(ConfigurationError) as failure:
@@ -192,7 +193,7 @@ class TestMistakes:
             ({"url": "https://a", "colour": 1}, "image: colour: Extra inputs are not permitted"),
             ({"url": 5}, "image: url: Input should be a valid string"),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_fields_that_do_not_go_together(self, fields, problem):
         with pytest.raises(ConfigurationError) as failure:

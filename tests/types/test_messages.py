@@ -29,6 +29,7 @@ from llm_connector import (
     user,
 )
 from llm_connector.types import AnyPart, conversation, parsed_arguments
+from tests.support.names import shown
 from tests.support.strategies import conversations
 
 PNG = Image.base64("image/png", "iVBORw0KGgo=")
@@ -131,7 +132,7 @@ class TestBuilders:
         ]
         assert tool_result(CALL, name="other").parts == [ToolResult(call_id="c1", name="other")]
 
-    @pytest.mark.parametrize("value", [5, None, {"a": 1}, ["a"], b"a"], ids=repr)
+    @pytest.mark.parametrize("value", [5, None, {"a": 1}, ["a"], b"a"], ids=shown)
     def test_what_is_no_part_is_refused_with_the_remedy(self, value):
         for build in (user, system, assistant, lambda part: tool_result("c1", part)):
             with pytest.raises(ConfigurationError, match=r"is not a part; give a string \(json.dumps makes one\)"):
@@ -237,7 +238,7 @@ class TestConversation:
                 [Reasoning("hm", signature="s")],
             ),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_content(self, content, expected):
         assert parts([{"role": "user", "content": content}]) == expected
@@ -312,7 +313,7 @@ class TestConversation:
                 Reasoning("", details=[{"type": "reasoning.encrypted", "data": "x"}]),
             ),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_reasoning_fields(self, fields, expected):
         assert parts([{"role": "assistant", "content": "Hi", **fields}]) == [expected, Text("Hi")]
@@ -392,7 +393,7 @@ class TestConversation:
             ([{"role": "user", "parts": [{"type": "txt"}]}], "messages[0]: parts.0: "),
             ([{"role": "usr", "parts": []}], "messages[0]: role: "),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_mistakes_name_their_position(self, messages, problem):
         with pytest.raises(ConfigurationError) as failure:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from llm_connector import ChatRequest, ConfigurationError, Timeout, Tool, assistant, system, user
 from llm_connector.schema import model_schema
 from llm_connector.types import JsonSchema
+from tests.support.names import shown
 from tests.support.strategies import chat_requests
 
 ONE_CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -73,7 +74,7 @@ class TestOptions:
             ("response_format", ONE_CITY, JsonSchema(name="answer", schema_=ONE_CITY)),
             ("response_format", {"title": "My answer", **ONE_CITY}, None),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_forms(self, option, value, expected):
         request = of(**{option: value})
@@ -104,7 +105,7 @@ class TestOptions:
             ({"type": "any"}, "required"),
             ({"type": "auto"}, "auto"),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_tool_choices(self, choice, expected):
         assert of(tools=[weather], tool_choice=choice).tool_choice == expected
@@ -119,7 +120,7 @@ class TestOptions:
             ({"type": "json_schema", "json_schema": {"schema": ONE_CITY}}, "answer", None),
             (JsonSchema(name="n", schema_=ONE_CITY), "n", None),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_schemas(self, given_format, name, strict):
         wanted = of(response_format=given_format).response_format
@@ -201,7 +202,7 @@ class TestMistakes:
             ({"reasoning": -1}, "reasoning: a budget is a number of tokens, 0 or more; False switches it off"),
             ({"cache": "2h"}, "options: cache: Input should be True, '5m' or '1h'"),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_they_name_the_option(self, options, problem):
         with pytest.raises(ConfigurationError) as failure:

@@ -26,6 +26,7 @@ from llm_connector import (
     assistant,
 )
 from llm_connector.types import Notes
+from tests.support.names import shown
 
 CALL = ToolCall(id="c1", name="f", arguments={"a": 1}, arguments_raw='{"a": 1}')
 
@@ -98,7 +99,7 @@ class TestParse:
             '```json {"name": "Oslo", "people": 7} ```',
             '```{\n"name": "Oslo",\n"people": 7}```',
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_one_fence_is_taken_off(self, text):
         assert answer(text).parse(City) == City(name="Oslo", people=7)
@@ -117,7 +118,7 @@ class TestParse:
             ("``````", "the answer has no text to read as City: finish_reason is 'length'"),
             ("", "the answer has no text to read as City: finish_reason is 'length'"),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_what_does_not_fit_is_said_with_the_text(self, text, problem):
         with pytest.raises(ParseError) as failure:

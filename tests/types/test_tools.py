@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from llm_connector import ConfigurationError, Tool
 from llm_connector import schema as schema_module
+from tests.support.names import shown
 
 
 class Unit(enum.Enum):
@@ -418,7 +419,7 @@ class TestMistakes:
             ({"name": "f", "parameters": "x"}, "tool 'f': parameters must be a JSON Schema object, not a str"),
             ({"name": "f", "parameters": {"type": "string"}}, "tool 'f': parameters must be a JSON Schema object"),
         ],
-        ids=repr,
+        ids=shown,
     )
     def test_what_is_no_tool(self, source, problem):
         with pytest.raises(ConfigurationError) as failure:

@@ -1,0 +1,7 @@
+"""What the command line uses where nothing is said."""
+
+__all__ = ["DEFAULT_PROVIDER", "MODEL_VARIABLE", "PROVIDER_VARIABLE"]
+
+DEFAULT_PROVIDER = "local"
+PROVIDER_VARIABLE = "LLM_CONNECTOR_PROVIDER"
+MODEL_VARIABLE = "LLM_CONNECTOR_MODEL"
