@@ -6,7 +6,7 @@ An auth function runs last, because signatures cover the body. Exactly one schem
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from llm_connector.errors import ConfigurationError
@@ -31,7 +31,7 @@ def bearer(request: HttpRequest, credentials: Credentials, now: float) -> HttpRe
     """`Authorization: Bearer …`; nothing without a key."""
     if credentials.api_key is None:
         return request
-    return replace(request, headers={**request.headers, "authorization": f"Bearer {credentials.api_key}"})
+    return _with_header(request, "authorization", f"Bearer {credentials.api_key}")
 
 
 def api_key_header(name: str) -> Auth:
@@ -40,7 +40,7 @@ def api_key_header(name: str) -> Auth:
     def authorise(request: HttpRequest, credentials: Credentials, now: float) -> HttpRequest:
         if credentials.api_key is None:
             return request
-        return replace(request, headers={**request.headers, name: credentials.api_key})
+        return _with_header(request, name, credentials.api_key)
 
     return authorise
 
@@ -48,6 +48,10 @@ def api_key_header(name: str) -> Auth:
 def no_auth(request: HttpRequest, credentials: Credentials, now: float) -> HttpRequest:
     """The request as it is."""
     return request
+
+
+def _with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
+    return HttpRequest(request.method, request.url, {**request.headers, name: value}, request.content)
 
 
 def clean_key(key: object, provider: str) -> str:

@@ -120,14 +120,26 @@ class SSEDecoder:
     def feed(self, block: bytes) -> Iterable[Event]:
         """The events that `block` completes."""
         if self._between and block[-2:] == b"\n\n" and len(block) <= self._limit and b"\r" not in block:
-            end = block.find(b"\n")
-            if block[:7] == b"data: {" and end == len(block) - 2:
-                return (Event("", block[6:end]),)
-            if block[:7] == b"event: " and block[end + 1 : end + 8] == b"data: {" and block.count(b"\n") == 3:
-                return (Event(block[7:end].decode("utf-8", "replace"), block[end + 7 : -2]),)
+            event = _whole(block[:-2])
+            if event is not None:
+                return (event,)
         return self._feed(block)
 
     def _feed(self, block: bytes) -> Iterator[Event]:
+        if b"\r" in block:
+            yield from self._read(block)
+            return
+        *texts, rest = block.split(b"\n\n")  # many events at once, as fast networks bring them
+        for text in texts:
+            event = _whole(text) if self._between and len(text) <= self._limit else None
+            if event is not None:
+                yield event
+            else:
+                yield from self._read(text + b"\n\n")
+        if rest:
+            yield from self._read(rest)
+
+    def _read(self, block: bytes) -> Iterator[Event]:
         self._between = False
         for line in self._lines.feed(block):
             if line[:6] == b"data: " and not self._data and self._body is None:
@@ -181,6 +193,17 @@ class SSEDecoder:
         self._size = self._size + size if self._data or self._body else size
         if self._size > self._limit:
             raise ParseError(f"an event of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
+
+
+def _whole(text: bytes) -> Event | None:
+    """The event that a text without its blank line is, if it has one line of JSON data and at most a name."""
+    if text[:7] == b"data: {":
+        return None if b"\n" in text else Event("", text[6:])
+    if text[:7] == b"event: ":
+        name, _, data = text.partition(b"\n")
+        if data[:7] == b"data: {" and b"\n" not in data:
+            return Event(name[7:].decode("utf-8", "replace"), data[6:])
+    return None
 
 
 class NDJSONDecoder:

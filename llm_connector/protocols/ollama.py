@@ -14,7 +14,7 @@ from llm_connector.framing import NDJSONDecoder
 from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
 from llm_connector.protocols.failures import ErrorDetail, error_detail
 from llm_connector.protocols.ollama_chunks import OllamaParser, ollama_usage, unix_time
-from llm_connector.protocols.ollama_messages import render_messages
+from llm_connector.protocols.ollama_messages import NO_MARKS, render_messages
 from llm_connector.protocols.reasoning import Efforts, effort_of
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.turns import check_tool_turns
@@ -189,8 +189,8 @@ def _drop(request: ChatRequest, notes: Notes) -> None:
             notes.add("dropped", field, "this wire format has no such field")
     if request.n not in (None, 1):
         notes.add("dropped", "n", "this wire format gives one answer per request")
-    if request.cache:
-        notes.add("dropped", "cache", "this wire format has no cache marks; the server caches prompts by itself")
+    if request.cache or any(tool.cache for tool in request.tools):
+        notes.add("dropped", "cache", NO_MARKS)
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -24,7 +24,9 @@ from llm_connector.types import (
     parsed_arguments,
 )
 
-__all__ = ["render_messages"]
+__all__ = ["NO_MARKS", "render_messages"]
+
+NO_MARKS = "this wire format has no cache marks; the server caches prompts by itself"
 
 _TEXTUAL = re.compile(r"text/.+|application/(?:json|xml|yaml)").fullmatch
 
@@ -37,9 +39,11 @@ def render_messages(messages: Sequence[Message], notes: Notes) -> list[dict[str,
         parts = message.parts
         if message.name is not None:
             notes.add("dropped", "name", "messages of this wire format have no names")
-        if len(parts) == 1 and type(parts[0]) is Text:
+        if len(parts) == 1 and type(parts[0]) is Text and not parts[0].cache:
             rendered.append({"role": message.role, "content": parts[0].text})
             continue
+        if any(getattr(part, "cache", None) for part in parts):
+            notes.add("dropped", "cache", NO_MARKS)
         names.update({part.id: part.name for part in parts if isinstance(part, ToolCall)})
         results = [part for part in parts if isinstance(part, ToolResult)]
         rendered.extend(_result(part, names, notes) for part in results)

@@ -113,7 +113,7 @@ class AsyncTransport:
             if pool is not None and not isinstance(error, Exception | GeneratorExit):
                 await _close_lost(pool)
             raise
-        body = AsyncBody(response, outgoing, request, timeout, deadline)
+        body = AsyncBody(response, outgoing, request, timeout, deadline, pool)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
             return HttpResponse(response.status_code, headers, source=body)
@@ -145,7 +145,7 @@ class AsyncTransport:
 class AsyncBody:
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_blocks", "_deadline", "_outgoing", "_request", "_response", "_timeout")
+    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
 
     def __init__(
         self,
@@ -154,8 +154,10 @@ class AsyncBody:
         request: HttpRequest,
         timeout: Timeout,
         deadline: Deadline,
+        pool: Pool[httpx.AsyncHTTPTransport] | None,
     ) -> None:
         self._response = response
+        self._pool = pool
         self._outgoing = outgoing
         self._request = request
         self._timeout = timeout
@@ -210,6 +212,8 @@ class AsyncBody:
 
         with anyio.CancelScope(shield=True):
             await _Unbroken(self._response.aclose())
+            if self._pool is not None and self._pool.closed:
+                await _Unbroken(self._response.extensions["network_stream"].aclose())
 
     def _raw(self) -> AsyncIterator[bytes]:
         if self._blocks is None:

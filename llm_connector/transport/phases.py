@@ -15,6 +15,7 @@ import contextlib
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -71,28 +72,49 @@ class _Unsent:
 
 
 class PhasedStream(httpcore.NetworkStream):
-    """A connection whose read limit can be replaced."""
+    """A connection whose read limit can be replaced, and that any thread may close."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
         self._unsent = _Unsent()
         self._process = os.getpid()
+        self._busy = 0
+        self._closed = False
         self.phase = _Phase()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         if self._unsent.size:
             with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
-                self._stream.write(self._unsent.take(), self._unsent.timeout)
-        return self._stream.read(max_bytes, self.phase.limit(timeout))
+                self._send(self._unsent.take(), self._unsent.timeout)
+        self._busy = threading.get_ident()
+        try:
+            return self._stream.read(max_bytes, self.phase.limit(timeout))
+        finally:
+            self._done()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._unsent.add(buffer, timeout) > _MOST_UNSENT:
-            self._stream.write(self._unsent.take(), timeout)
+            self._send(self._unsent.take(), timeout)
 
     def close(self) -> None:
         if self._process == os.getpid():  # a forked child must not end what its parent uses
             self.abort()
-        self._stream.close()
+        self._closed = True
+        # A thread that waits on a closed descriptor would wait on whatever connection gets its number next.
+        if self._busy in (0, threading.get_ident()):
+            self._stream.close()
+
+    def _send(self, buffer: bytes, timeout: float | None) -> None:
+        self._busy = threading.get_ident()
+        try:
+            self._stream.write(buffer, timeout)
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        self._busy = 0
+        if self._closed:
+            self._stream.close()
 
     def abort(self) -> None:
         """End the connection, so that a thread that waits for it wakes; closing the socket alone leaves it waiting."""

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 MAX_CONNECTIONS = 1000
+MAX_IDLE = 100  # httpcore counts all connections for each idle one, at each request
 KEEPALIVE_SECONDS = 20.0  # below the idle limit of common load balancers, so that stale sockets are rare
 
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d+){1,3}")
@@ -45,12 +46,16 @@ PoolKey = tuple[str, str]
 
 
 class Pool(Generic[T]):
-    """An httpx transport, the host of the proxy it goes through, `""` for none, and the clients that use it."""
+    """An httpx transport, the host of the proxy it goes through, `""` for none, and the clients that use it.
 
-    __slots__ = ("proxy", "transport", "users")
+    `closed` tells answers under way that nobody else will close their connection: httpcore has forgotten it.
+    """
+
+    __slots__ = ("closed", "proxy", "transport", "users")
 
     def __init__(self, transport: T, key: PoolKey) -> None:
         self.transport = transport
+        self.closed = False
         self.proxy = key[1] and urlsplit(key[1]).netloc.rpartition("@")[2]
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -81,6 +86,7 @@ class Pools(Generic[T]):
                 if not pool.users:
                     for key in [key for key, known in self._pools.items() if known is pool]:
                         del self._pools[key]
+                        pool.closed = True
                         unused.append(pool.transport)
         return unused
 
@@ -88,6 +94,8 @@ class Pools(Generic[T]):
         """Every transport, for the caller to close; the pools are empty afterwards."""
         with self._lock:
             pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.closed = True
         return [pool.transport for pool in pools.values()]
 
     def forget(self) -> None:
@@ -255,7 +263,7 @@ def _options(key: PoolKey) -> dict[str, Any]:
     # Without TLS the context is never used: an empty one saves reading the certificates.
     tls = _tls() if scheme == "https" or proxy.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     limits = httpx.Limits(
-        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
+        max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE, keepalive_expiry=KEEPALIVE_SECONDS
     )
     return {"verify": tls, "limits": limits, "proxy": httpx.Proxy(proxy) if proxy else None, "trust_env": False}
 

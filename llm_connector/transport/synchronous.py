@@ -110,7 +110,7 @@ class SyncTransport:
             for connection in lost_connections(pool.transport) if pool is not None else ():
                 connection.close()
             raise
-        body = SyncBody(response, outgoing, request, timeout, deadline)
+        body = SyncBody(response, outgoing, request, timeout, deadline, pool)
         headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
             return HttpResponse(response.status_code, headers, source=body)
@@ -137,7 +137,7 @@ class SyncTransport:
 class SyncBody:
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_blocks", "_deadline", "_outgoing", "_request", "_response", "_timeout")
+    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
 
     def __init__(
         self,
@@ -146,8 +146,10 @@ class SyncBody:
         request: HttpRequest,
         timeout: Timeout,
         deadline: Deadline,
+        pool: Pool[httpx.HTTPTransport] | None,
     ) -> None:
         self._response = response
+        self._pool = pool
         self._outgoing = outgoing
         self._request = request
         self._timeout = timeout
@@ -211,6 +213,8 @@ class SyncBody:
     def close(self) -> None:
         """Release the connection."""
         self._response.close()
+        if self._pool is not None and self._pool.closed:
+            self._response.extensions["network_stream"].close()
 
     def _raw(self) -> Iterator[bytes]:
         if self._blocks is None:

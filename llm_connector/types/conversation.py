@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.types.media import Audio, Document, Image, Video
@@ -35,7 +35,10 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 _TEXT_FIELDS = set(Text.model_fields)
 _MESSAGE_FIELDS = set(Message.model_fields)
 _new = object.__new__
-_set = object.__setattr__
+_set_values, _set_given, _set_extra, _set_private = (
+    BaseModel.__dict__[slot].__set__
+    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 def conversation(messages: Messages) -> list[Message]:
@@ -94,15 +97,15 @@ def _plain(role: Role, text: str) -> Message:
     can be shared.
     """
     part = _new(Text)
-    _set(part, "__dict__", {"type": "text", "text": text, "cache": None, "citations": None})
-    _set(part, "__pydantic_fields_set__", _TEXT_FIELDS)
-    _set(part, "__pydantic_extra__", None)
-    _set(part, "__pydantic_private__", None)
+    _set_values(part, {"type": "text", "text": text, "cache": None, "citations": None})
+    _set_given(part, _TEXT_FIELDS)
+    _set_extra(part, None)
+    _set_private(part, None)
     message = _new(Message)
-    _set(message, "__dict__", {"role": role, "parts": [part], "name": None})
-    _set(message, "__pydantic_fields_set__", _MESSAGE_FIELDS)
-    _set(message, "__pydantic_extra__", None)
-    _set(message, "__pydantic_private__", None)
+    _set_values(message, {"role": role, "parts": [part], "name": None})
+    _set_given(message, _MESSAGE_FIELDS)
+    _set_extra(message, None)
+    _set_private(message, None)
     return message
 
 

@@ -17,7 +17,7 @@ class Embeddings(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     vectors: list[list[float]] = Field(repr=False)
-    usage: Usage = Usage()
+    usage: Usage = Field(default_factory=Usage)
     model: str | None = None
     raw: Any = Field(default=None, repr=False)
 

@@ -44,7 +44,7 @@ class ChatResponse(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     choices: list[Choice]
-    usage: Usage = Usage()
+    usage: Usage = Field(default_factory=Usage)
     model: str | None = None
     id: str | None = None
     created: int | None = None
