@@ -243,33 +243,45 @@ class _Unbroken:
     """Awaits a coroutine to its end; a cancellation that comes meanwhile is raised after that.
 
     anyio's shields hold against its own scopes only, not against `Task.cancel()`, which stops httpcore's clean-up
-    half-way: the request keeps its place in the pool for ever.
+    half-way: the request keeps its place in the pool for ever. A task of its own would do the same, and cost more.
     """
 
     def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
         self._coroutine = coroutine
+        self._cancelled: BaseException | None = None
 
     def __await__(self) -> Generator[Any, Any, None]:
         import asyncio
 
-        cancelled: asyncio.CancelledError | None = None
         proceed = partial(self._coroutine.send, None)
         while True:
             try:
                 awaited = proceed()
             except StopIteration:
                 break
-            proceed = partial(self._coroutine.send, None)
             try:
-                yield awaited
-            except asyncio.CancelledError as error:
-                cancelled = error
-                if awaited is not None:  # it has been cancelled too; a mere turn of the loop has not
-                    proceed = partial(self._coroutine.throw, error)
+                value = (yield from self._until_done(awaited)) if asyncio.isfuture(awaited) else (yield awaited)
+                proceed = partial(self._coroutine.send, value)
+            except asyncio.CancelledError as error:  # at a mere turn of the loop
+                self._cancelled = error
+                proceed = partial(self._coroutine.send, None)
             except BaseException as error:  # noqa: BLE001  the coroutine's to handle
                 proceed = partial(self._coroutine.throw, error)
-        if cancelled is not None:
-            raise cancelled
+        if self._cancelled is not None:
+            raise self._cancelled
+
+    def _until_done(self, future: Any) -> Generator[Any, Any, None]:
+        """Wait for a future that the task must not cancel; its outcome is for the coroutine to take."""
+        import asyncio
+
+        future._asyncio_future_blocking = False  # the task waits for the shield instead
+        while not future.done():
+            try:
+                yield from asyncio.shield(future).__await__()
+            except asyncio.CancelledError as error:
+                self._cancelled = error
+            except Exception:  # noqa: BLE001  the future's
+                break
 
 
 async def _close_lost(pool: Pool[httpx.AsyncHTTPTransport]) -> None:

@@ -56,6 +56,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[tuple[str, str, str]]]] = {
         [piece("{}", "f", index=0, id="x"), piece("", "f", index=0, id="x")],
         [("x", "f", "{}")],
     ),
+    "an id after a whole call without one opens another, although the index repeats": (
+        [piece("{}", "f", index=0), piece("{", "g", index=0, id="y"), piece("}", index=0)],
+        [("…", "f", "{}"), ("y", "g", "{}")],
+    ),
     "an id that comes after the name does not change what was told": (
         [piece("", "f", index=0), piece("{}", index=0, id="x")],
         [("…", "f", "{}")],

@@ -325,6 +325,12 @@ def test_SF_20_a_message_counts_only_where_there_is_no_delta(choice, text):
     assert text_of(sse({"choices": [{"index": 0, **choice}]}, STOP, done=True)) == text
 
 
+def test_SF_20_a_whole_message_beside_an_empty_delta_is_not_read_again():
+    last = {"choices": [{"index": 0, "delta": {}, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
+
+    assert text_of(sse(delta(content="Hel"), delta(content="lo"), last, done=True)) == "Hello"
+
+
 def test_SF_21_events_without_a_delta():
     filtered: dict[str, Any] = {
         "finish_reason": None,
