@@ -16,7 +16,8 @@ from llm_connector.wire import Event
 __all__ = ["Framing", "LineBuffer", "NDJSONDecoder", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
-_SKIPPED = b": "  # `data: : PROCESSING` is a keep-alive comment that a gateway wrapped
+_DOUBTFUL = b": \t"
+"""First bytes of data that may be no more than a keep-alive."""
 
 
 class Framing(Interface):
@@ -47,8 +48,8 @@ class LineBuffer:
 
     @property
     def empty(self) -> bool:
-        """Whether the next block begins a line."""
-        return not self._pieces
+        """Whether the next block begins a line, and not the first one, which may have a BOM."""
+        return self._started and not self._pieces
 
     def __init__(self, max_line_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
         self._pieces: list[bytes] = []
@@ -115,7 +116,7 @@ class SSEDecoder:
         self._data: list[bytes] = []
         self._size = 0
         self._body: list[bytes] | None = None
-        self._between = True
+        self._between = False
 
     def feed(self, block: bytes) -> Iterable[Event]:
         """The events that `block` completes."""
@@ -149,7 +150,7 @@ class SSEDecoder:
                 self._field(line)
             elif self._data:
                 event = self._event()
-                if event.data and event.data[0] not in _SKIPPED:
+                if event.data and (event.data[0] not in _DOUBTFUL or _means_something(event.data)):
                     yield event
             else:
                 self._name = ""
@@ -162,7 +163,7 @@ class SSEDecoder:
             self._field(line)
         if self._data:
             event = self._event()
-            if event.data and event.data[0] not in _SKIPPED:
+            if _means_something(event.data):
                 yield event
         if self._body is not None:
             yield Event("body", b"\n".join(self._body))
@@ -233,3 +234,8 @@ class NDJSONDecoder:
         for line in self._lines.close():
             if line.strip():
                 yield Event("", line)
+
+
+def _means_something(data: bytes) -> bool:
+    """Whether data is more than white space or a keep-alive comment that a gateway wrapped: `data: : PROCESSING`."""
+    return data.lstrip()[:1] not in (b"", b":")

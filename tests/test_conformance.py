@@ -37,11 +37,12 @@ from tests.support.answers import (
     decode,
     endpoint,
     finished,
+    outline,
     streamed,
     whole,
 )
 from tests.support.corpus import Exchange, exchange_ids, exchanges
-from tests.support.cuts import SMALL, places, sample, single_bytes, split_at
+from tests.support.cuts import SMALL, ends_of_events, places, sample, single_bytes, split_at
 
 ROWS = {
     "openai_chat": "openai_compatible",
@@ -307,6 +308,7 @@ def test_a_stream_may_be_cut_anywhere(exchange):
     events = list(_events(framing(), [body]))
 
     assert outline(cut(rendered, single_bytes(body))) == uncut
+    assert outline(cut(rendered, split_at(body, *ends_of_events(body)))) == uncut
     if len(body) > SMALL:
         for place in places(body):
             assert list(_events(framing(), split_at(body, place))) == events, f"cut at {place}"
@@ -373,9 +375,3 @@ def _events(framing: Any, blocks: Any) -> Any:
 
 def cut(rendered: RenderedChat, blocks: Any) -> Reading:
     return decode(ChatDecoder(rendered, HttpResponse(200), MAX_EVENT_BYTES), blocks)
-
-
-def outline(reading: Reading) -> Any:
-    """What must not depend on the cuts: every chunk, the answer or the error."""
-    error = reading.error
-    return reading.chunks, reading.response, error and (type(error), str(error), error.partial)

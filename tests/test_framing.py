@@ -18,6 +18,20 @@ BOM = b"\xef\xbb\xbf"
 SEPARATORS = ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]  # str.splitlines() cuts at these
 
 
+TOKENS = [
+    *(b"data: ", b"data:", b"data", b"event: x", b"event:", b"id: 1", b": comment", b"data: : wrapped"),
+    *(b'{"a":1}', b"{", b"}", b"[DONE]", b"<p>", b"x", b" ", b"\xe4\xb8\xad", b"\xff", BOM),
+    *(b"\n", b"\n\n", b"\r", b"\r\n", b"\r\n\r\n", b"\n\n\n"),
+    *(b'data: {"a":1}\n\n', b'event: x\ndata: {"a":1}\n\n', b'{"a":1}\n'),
+]
+BODIES = st.lists(st.sampled_from(TOKENS), max_size=12).map(b"".join)
+PLACES = st.lists(st.integers(0, 100), max_size=6)
+
+
+def cut(body: bytes, places: list[int]) -> list[bytes]:
+    return split_at(body, *(min(place, len(body)) for place in places))
+
+
 def lines_of(blocks: Iterable[bytes]) -> list[bytes]:
     buffer = LineBuffer()
     return [line for block in blocks for line in buffer.feed(block)] + buffer.close()
@@ -113,9 +127,9 @@ class TestLines:
 
         assert [len(line) for line in buffer.feed(b"\n")] == [20_000_000]
 
-    @given(body=st.binary(max_size=60), places=st.lists(st.integers(0, 60), max_size=6))
+    @given(body=st.one_of(BODIES, st.binary(max_size=60)), places=PLACES)
     def test_any_bytes_give_the_same_lines_however_they_are_cut(self, body, places):
-        assert lines_of(split_at(body, *(min(place, len(body)) for place in places))) == lines_of([body])
+        assert lines_of(cut(body, places)) == lines_of([body]) == lines_of(single_bytes(body))
 
 
 class TestServerSentEvents:
@@ -124,7 +138,10 @@ class TestServerSentEvents:
         [
             (b"data: a\n\n", [("", b"a")]),
             (b"data:a\n\n", [("", b"a")]),
-            (b"data:  a\n\n", []),  # exactly one space goes; what is left is a wrapped comment
+            (b"data:  a\n\n", [("", b" a")]),  # exactly one space goes
+            (b"data:   \n\ndata: a\n\n", [("", b"a")]),
+            (b"data:\t: WAITING\n\ndata: a\n\n", [("", b"a")]),
+            (b"data:  : WAITING", []),
             (b"data: a\n\ndata: b\n\n", [("", b"a"), ("", b"b")]),
             (b"data: a\ndata: b\n\n", [("", b"a\nb")]),
             (b"data: a\ndata:\ndata: b\n\n", [("", b"a\n\nb")]),
@@ -197,9 +214,9 @@ class TestServerSentEvents:
 
         assert seen == [b"0123456789"] * 1000
 
-    @given(body=st.binary(max_size=60), places=st.lists(st.integers(0, 60), max_size=6))
+    @given(body=st.one_of(BODIES, st.binary(max_size=60)), places=PLACES)
     def test_any_bytes_give_the_same_events_however_they_are_cut(self, body, places):
-        assert sse(*split_at(body, *(min(place, len(body)) for place in places))) == sse(body)
+        assert sse(*cut(body, places)) == sse(body) == sse(*single_bytes(body))
 
 
 class TestLinesOfJson:
@@ -235,6 +252,6 @@ class TestLinesOfJson:
             assert seen == [b'{"a":1}']
             assert "exceeds 10 bytes" in error
 
-    @given(body=st.binary(max_size=60), places=st.lists(st.integers(0, 60), max_size=6))
+    @given(body=st.one_of(BODIES, st.binary(max_size=60)), places=PLACES)
     def test_any_bytes_give_the_same_values_however_they_are_cut(self, body, places):
-        assert ndjson(*split_at(body, *(min(place, len(body)) for place in places))) == ndjson(body)
+        assert ndjson(*cut(body, places)) == ndjson(body) == ndjson(*single_bytes(body))

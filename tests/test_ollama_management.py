@@ -104,6 +104,7 @@ def test_models():
     model = found[0]
     assert (model.size, model.digest, model.family, model.quantization) == (2019393189, "a80c", "llama", "Q4_K_M")
     assert model.modified_at == datetime(2025, 5, 5, 0, 37, 44, 706015, UTC)
+    assert model.modified_at is not None
     assert model.modified_at.utcoffset() == timedelta(hours=-7)
     assert (model.parameter_size, model.format, model.capabilities, model.context_window) == (
         "3.2B",

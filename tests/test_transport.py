@@ -7,6 +7,7 @@ import builtins
 import contextlib
 import gc
 import os
+import random
 import signal
 import socket
 import ssl
@@ -20,6 +21,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -34,7 +36,7 @@ from llm_connector import (
     TimeoutError,
     TransportError,
 )
-from llm_connector.transport import pools
+from llm_connector.transport import phases, pools
 from tests.conftest import ROOT
 from tests.support.answers import completion
 from tests.support.drivers import DRIVERS, AsyncDriver, Driver, RawServer, SyncDriver, unfinished, words
@@ -332,6 +334,29 @@ def test_closing_the_client_ends_its_open_stream(driver, wire_server):
     assert stream.partial.text == "Hel"
 
 
+def test_a_connection_made_while_the_client_is_closed_is_closed_after_its_answer(driver, wire_server, monkeypatch):
+    wire_server.script(OK)
+    client = driver.client()
+
+    class Backend(phases.PhasedBackend):
+        def connect_tcp(self, *arguments: Any, **settings: Any) -> Any:
+            stream = super().connect_tcp(*arguments, **settings)
+            client.close()
+            return stream
+
+    class AsyncBackend(phases.AsyncPhasedBackend):
+        async def connect_tcp(self, *arguments: Any, **settings: Any) -> Any:
+            stream = await super().connect_tcp(*arguments, **settings)
+            await client.close()
+            return stream
+
+    monkeypatch.setattr(phases, "PhasedBackend", Backend)
+    monkeypatch.setattr(phases, "AsyncPhasedBackend", AsyncBackend)
+
+    assert driver.run(client.chat("Hi")).text == "Hello"
+    assert wire_server.wait_closed()
+
+
 def test_a_client_that_is_dropped_leaves_its_connections_to_the_next(driver, wire_server):
     wire_server.script(OK, OK)
     driver.client()
@@ -626,7 +651,8 @@ def test_a_task_may_be_cancelled_wherever_it_waits(call, wire_server):
             cancelled = await asyncio.wait_for(task, 10) != "Hello"
         except asyncio.CancelledError:
             cancelled = True
-        (pool,) = [pool.transport._pool for pool in pools.ASYNC_POOLS.of(asyncio.get_running_loop())._pools.values()]
+        (shared,) = pools.ASYNC_POOLS.of(asyncio.get_running_loop())._pools.values()
+        pool: Any = shared.transport._pool
         assert pool._requests == [], "a place in the pool is taken for ever"
         assert all(connection.is_idle() for connection in pool.connections), "a connection is in use for ever"
         assert await call(client) == "Hello", "the client must work after that"
@@ -639,6 +665,33 @@ def test_a_task_may_be_cancelled_wherever_it_waits(call, wire_server):
         at += 1
 
     assert at > 5, "it waits for the connection, the head and each block"
+    assert wire_server.wait_closed()
+
+
+def test_cancellations_under_load_take_no_place_for_ever(wire_server):
+    wire_server.route(CHAT, lambda request: Stream([OK.body], headers={}, delay=random.random() * 0.004))
+
+    async def ask(client: AsyncLlmClient, number: int, end: float) -> int:
+        rng, cancelled = random.Random(number), 0
+        while time.monotonic() < end:
+            try:
+                async with asyncio.timeout(rng.choice([5, rng.random() * 0.02])):
+                    await client.chat("Hi")
+            except builtins.TimeoutError:
+                cancelled += 1
+        return cancelled
+
+    async def use() -> None:
+        async with AsyncLlmClient("openai_compatible", base_url=wire_server.url, model="m", max_retries=0) as client:
+            end = time.monotonic() + 1.5
+            assert sum(await asyncio.gather(*(ask(client, number, end) for number in range(40)))) > 10
+            (pool,) = [
+                pool.transport._pool for pool in pools.ASYNC_POOLS.of(asyncio.get_running_loop())._pools.values()
+            ]
+            assert pool._requests == []
+            assert all(connection.is_idle() for connection in pool.connections)
+
+    asyncio.run(use())
     assert wire_server.wait_closed()
 
 
@@ -724,6 +777,39 @@ def test_a_dropped_stream_frees_its_connection(sync, wire_server):
     gc.collect()
 
     assert wire_server.wait_closed()
+
+
+@pytest.mark.parametrize("moment", ["is_closed", "is_available", "is_idle", "can_handle_request"])
+def test_the_collector_may_end_a_stream_while_its_thread_holds_the_pool(moment, sync, wire_server, monkeypatch):
+    wire_server.route(CHAT, lambda request: unfinished("Hel") if b'"stream":true' in request.body else OK)
+    client = sync.client(timeout=20)
+    original = getattr(httpcore.HTTPConnection, moment)
+    collected: list[int] = []
+
+    def collect(self: httpcore.HTTPConnection, *arguments: Any) -> Any:
+        if not collected:
+            collected.append(0)
+            collected.append(gc.collect())
+        return original(self, *arguments)
+
+    def use() -> None:
+        next(iter(client.stream("Hi")))  # dropped, and a reference cycle: only the collector ends it
+        monkeypatch.setattr(httpcore.HTTPConnection, moment, collect)
+        texts.append(client.chat("Hi").text)
+
+    texts: list[str] = []
+    gc.collect()
+    gc.disable()
+    try:
+        thread = threading.Thread(target=use, daemon=True)
+        thread.start()
+        thread.join(10)
+    finally:
+        gc.enable()
+
+    assert not thread.is_alive(), "the collector waits for a lock that its own thread holds"
+    assert texts == ["Hello"]
+    assert collected[1] > 0
 
 
 # other processes

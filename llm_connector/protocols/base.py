@@ -127,7 +127,7 @@ class ChunkParser:
     """
 
     end_marker: ClassVar[bytes] = b""
-    """The first six bytes of data that end a stream, where the wire format has such a marker."""
+    """The data that ends a stream, where the wire format has such a marker; it is not JSON."""
 
     def __init__(self, request: ChatRequest | None = None) -> None:
         self.done = False
@@ -140,14 +140,14 @@ class ChunkParser:
         Raises ErrorEvent for an error inside the stream, ParseError if the event is not what the protocol promises.
         """
         name, data = event
-        if self.end_marker and data[:6] == self.end_marker:
-            self.done = True
-            return ()
-        if name == "body":
+        if name == "body" and data.strip() != self.end_marker:
             return self.read_whole(self.decode(data))
         try:
             body = from_json(data, cache_strings="keys")
         except ValueError:
+            if self.end_marker and data.strip() == self.end_marker:
+                self.done = True
+                return ()
             body = self.decode(data)
         if type(body) is not dict:
             raise ErrorEvent(body)

@@ -260,7 +260,11 @@ class _Unbroken:
             except StopIteration:
                 break
             try:
-                value = (yield from self._until_done(awaited)) if asyncio.isfuture(awaited) else (yield awaited)
+                value = None
+                if asyncio.isfuture(awaited):
+                    yield from self._until_done(awaited)
+                else:
+                    value = yield awaited
                 proceed = partial(self._coroutine.send, value)
             except asyncio.CancelledError as error:  # at a mere turn of the loop
                 self._cancelled = error

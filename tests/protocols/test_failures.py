@@ -71,6 +71,8 @@ def test_a_status_alone_has_a_class(status, kind):
         (404, ErrorDetail("…", type="invalid_request_error"), NotFoundError),
         (429, ErrorDetail("…", type="invalid_request_error"), RateLimitError),
         (500, ErrorDetail("…", type="invalid_request_error"), ServerError),
+        (500, ErrorDetail("…", code="404", status=404), ServerError),
+        (404, ErrorDetail("…", code="500", status=500), NotFoundError),
         # a message that says more than both
         (400, ErrorDetail("This model's maximum context length is 8192 tokens"), ContextLengthError),
         (400, ErrorDetail("The model `x` does not exist"), ModelNotFoundError),

@@ -47,6 +47,11 @@ def test_SF_01_only_cr_and_lf_end_lines(separator):
     assert text_of(sse(raw, STOP, done=True)) == text
 
 
+@pytest.mark.parametrize("space", [b"  ", b"\t", b" \t"])
+def test_SF_02_more_space_than_one_belongs_to_the_data(space):
+    assert text_of(HELLO.replace(b"data: ", b"data:" + space)) == "Hello"
+
+
 def test_SF_02_the_space_after_the_colon_is_optional():
     assert text_of(HELLO.replace(b"data: ", b"data:")) == "Hello"
     anthropic = b'event:error\ndata:{"type":"error","error":{"type":"overloaded_error","message":"Busy"}}\n\n'
@@ -60,7 +65,9 @@ def test_SF_03_comments_are_ignored(comment):
     assert text_of(comment + (b"\n\n" + comment).join(events)) == "Hello"
 
 
-@pytest.mark.parametrize("wrapped", [b"data: : OPENROUTER PROCESSING\n\n", b"data: :\n\n", b"data::x\n\n"])
+@pytest.mark.parametrize(
+    "wrapped", [b"data: : OPENROUTER PROCESSING\n\n", b"data: :\n\n", b"data::x\n\n", b"data:   :\n\n"]
+)
 def test_SF_04_comments_wrapped_as_data_are_ignored(wrapped):
     assert text_of(wrapped + HELLO) == "Hello"
 
@@ -140,9 +147,9 @@ def test_SF_11_nothing_is_read_after_done():
     assert reading.answer.text == "Hello"
 
 
-@pytest.mark.parametrize("end", [b"[DONE] ", b"[DONE]\t"])
-def test_SF_11_white_space_after_done_does_not_matter(end):
-    assert text_of(sse(delta(content="Hello"), STOP) + b"data: " + end + b"\n\n") == "Hello"
+@pytest.mark.parametrize("end", [b"data: [DONE] ", b"data: [DONE]\t", b"data:  [DONE]", b"[DONE]"])
+def test_SF_11_done_may_come_in_disorder(end):
+    assert text_of(sse(delta(content="Hello"), delta()) + end + b"\n\n") == "Hello"
 
 
 def test_SF_12_an_end_without_either_is_an_interruption_with_what_had_arrived():

@@ -428,7 +428,7 @@ def test_TC_22_anthropic_pieces_are_joined_and_parsed_once(given, pieces, argume
 
 @pytest.mark.parametrize("empty", [[], None])
 def test_TC_23_an_empty_list_of_calls_is_none(empty):
-    fields = {"role": "assistant", "tool_calls": empty, "function_call": None}
+    fields: dict[str, Any] = {"role": "assistant", "tool_calls": empty, "function_call": None}
 
     reading = read(delta(content="a", **fields), delta(content=",", **fields), STOP)
     answer = whole(completion(content="a,", **fields))

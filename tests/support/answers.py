@@ -109,6 +109,12 @@ class Reading:
         return [chunk.tool_call for chunk in self.chunks if chunk.tool_call is not None]
 
 
+def outline(reading: Reading) -> Any:
+    """What must not depend on how a stream was cut: every chunk, and the answer or the error."""
+    error = reading.error
+    return reading.chunks, reading.response, error and (type(error), str(error), error.partial)
+
+
 def streamed(body: bytes | Iterable[bytes], rendered: RenderedChat | None = None) -> Reading:
     """What `stream()` gives for a body in these blocks."""
     rendered = rendered or ask(stream=True)
@@ -146,7 +152,7 @@ def sse(*events: Json, end: str = "\n", done: bool = False, named: bool = False)
     lines = []
     for value in values:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if named:
+        if named and isinstance(value, dict):
             lines.append(f"event: {value['type']}")
         lines += [f"data: {text}", ""]
     return "".join(line + end for line in lines).encode("utf-8", "surrogatepass")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -20,6 +21,12 @@ def split_at(body: bytes, *places: int) -> list[bytes]:
     """The blocks between the places, in order; empty ones included."""
     edges = [0, *sorted(places), len(body)]
     return [body[start:end] for start, end in pairwise(edges)]
+
+
+def ends_of_events(body: bytes) -> list[int]:
+    """Where servers that flush each event end their writes: behind blank lines, or behind lines if there are none."""
+    end = re.compile(rb"\n\n|\r\n\r\n|\r\r" if re.search(rb"\n\n|\r\n\r\n|\r\r", body) else rb"\n")
+    return [match.end() for match in end.finditer(body)]
 
 
 def places(body: bytes) -> list[int]:

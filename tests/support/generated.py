@@ -83,7 +83,7 @@ class Written:
             lines = [text]
             if self.framed != "ndjson":
                 lines = [f"data: {text}", ""]
-            if self.framed == "named sse":
+            if self.framed == "named sse" and isinstance(event.body, dict):
                 lines.insert(0, f"event: {event.body['type']}")
             written.append("".join(line + end for line in lines).encode())
         return written
@@ -155,7 +155,8 @@ def completions(draw: st.DrawFn, provider: str = "openai_compatible") -> Written
             {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
             for call_id, name, arguments in raw
         ]
-    body = {**head, "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    body: dict[str, Any] = {**head, "object": "chat.completion", "choices": [choice]}
 
     queues: list[list[dict[str, Any]]] = [
         [{named: piece} for piece in draw(pieces(reasoning))],
