@@ -288,7 +288,7 @@ class TestInterruptionLaw:
         answer = data.draw(ANSWERS[wire])
         body, complete = answer.stream(), read(answer).answer
         arrived, marker = places_of(answer)
-        cut = data.draw(st.integers(0, len(body)))
+        cut = data.draw(st.one_of(st.sampled_from([0, *arrived, *ends_of_events(body)]), st.integers(0, len(body))))
 
         reading = read(answer, [body[:cut]])
 
@@ -310,9 +310,10 @@ class TestInterruptionLaw:
     @given(data=st.data())
     def test_calls_of_an_interrupted_answer_are_marked_unless_they_are_whole(self, wire, data):
         answer = data.draw(ANSWERS[wire])
-        _, marker = places_of(answer)
+        arrived, marker = places_of(answer)
         whole_calls = {call.id: call for call in read(answer).answer.tool_calls}
-        cut = data.draw(st.integers(0, marker - 1))
+        early = [0, *(place for place in arrived if place < marker)]
+        cut = data.draw(st.one_of(st.sampled_from(early), st.integers(0, marker - 1)))
 
         reading = read(answer, [answer.stream()[:cut]])
 

@@ -246,10 +246,10 @@ class WireServer:
         """Connections accepted and not closed by either side."""
         return len(self._connections)
 
-    def wait_closed(self, timeout: float = 5.0) -> bool:
-        """Wait until no connection is open; False if some still are after `timeout` seconds."""
+    def wait_closed(self, timeout: float = 5.0, *, but: int = 0) -> bool:
+        """Wait until no connection is open, or at most `but`; False if more still are after `timeout` seconds."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._connections, timeout)
+            return self._changed.wait_for(lambda: len(self._connections) <= but, timeout)
 
     def __enter__(self) -> Self:
         self._acceptor.start()
