@@ -31,7 +31,7 @@ PUBLIC = {
     "providers": "CHAT_AND_TOOLS ProviderSpec register_provider supported_providers",
     "types": """
         Adaptation Audio ChatChunk ChatOptions ChatRequest ChatResponse Choice Document Embeddings Image Message
-        ModelInfo Opaque RankedDocument Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta ToolResult
+        ModelInfo Opaque Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta ToolResult
         Usage Video assistant system tool_result user
     """,
     "wire": "Timeout",

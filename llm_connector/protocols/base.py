@@ -100,10 +100,6 @@ class Protocol:
         """Read the vectors, in the order of the inputs."""
         raise self._unsupported("embed")
 
-    def rerank_path(self, model: str) -> str:
-        """Path of the rerank endpoint."""
-        raise self._unsupported("rerank")
-
     def count_path(self, model: str) -> str:
         """Path of the endpoint that counts the tokens of a prompt."""
         raise self._unsupported("count tokens")

@@ -2,7 +2,7 @@
 
 from llm_connector.types.adaptations import Adaptation, Notes
 from llm_connector.types.conversation import Messages, conversation, parsed_arguments
-from llm_connector.types.embeddings import Embeddings, RankedDocument
+from llm_connector.types.embeddings import Embeddings
 from llm_connector.types.media import Audio, Document, Image, Media, Video
 from llm_connector.types.messages import (
     AnyPart,
@@ -48,7 +48,6 @@ __all__ = [
     "ModelInfo",
     "Notes",
     "Opaque",
-    "RankedDocument",
     "Reasoning",
     "ReasoningDelta",
     "ReasoningOption",

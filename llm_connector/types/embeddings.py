@@ -1,4 +1,4 @@
-"""Vectors and ranks."""
+"""One vector per text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llm_connector.types.usage import Usage
 
-__all__ = ["Embeddings", "RankedDocument"]
+__all__ = ["Embeddings"]
 
 
 class Embeddings(BaseModel):
@@ -20,13 +20,3 @@ class Embeddings(BaseModel):
     usage: Usage = Field(default_factory=Usage)
     model: str | None = None
     raw: Any = Field(default=None, repr=False)
-
-
-class RankedDocument(BaseModel):
-    """A document with its relevance; `index` is its place among those given."""
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    index: int
-    score: float
-    document: str

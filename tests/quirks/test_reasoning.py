@@ -160,6 +160,14 @@ def test_RS_06_text_that_only_looks_like_a_tag_is_not_held_back():
     assert [chunk.text for chunk in reading.chunks if chunk.text] == ["a < b", " and ", "<this>"]
 
 
+@pytest.mark.parametrize("end", [b"", sse({"error": {"message": "Boom"}})])
+@pytest.mark.parametrize(("text", "seen"), [("a <th", ("", "a <th")), ("<think>a</thi", ("a</thi", ""))])
+def test_RS_06_what_was_held_back_is_in_the_partial_answer(text, seen, end):
+    reading = streamed(sse(delta(content=text)) + end, ask(stream=True, think_tags=True))
+
+    assert (reading.partial.reasoning or "", reading.partial.text) == seen
+
+
 def test_RS_06_text_before_the_thought_stays():
     reading = read(delta(content="preface <th"), delta(content="ink>hm</think>answer"), STOP, think_tags=True)
 

@@ -228,6 +228,13 @@ def test_SF_14_an_error_event_needs_no_error_key(data):
     assert reading.error.message == "Boom"
 
 
+def test_SF_14_an_error_event_is_an_error_whatever_it_says():
+    reading = read(sse(delta(content="Hel"), STOP) + b'event: error\ndata: {"type":"overloaded_error"}\n\n')
+
+    assert isinstance(reading.error, ServerError)
+    assert reading.partial.text == "Hel"
+
+
 @pytest.mark.parametrize("before", [b"", sse(delta(content="Hel"))])
 @pytest.mark.parametrize(
     "shape", [b'{"error": {"message": "Boom"}}', b'{\n  "error": {\n    "message": "Boom"\n  }\n}\n']
