@@ -373,6 +373,15 @@ def test_a_stream_may_drip(size, driver, wire_server):
     assert driver.text(driver.client().stream("Hi")) == "H\u00e9\U0001f600llo"
 
 
+@pytest.mark.parametrize(("coding", "wbits"), [("gzip", 31), ("deflate", 15), ("deflate", -15)])
+def test_a_compressed_stream_may_drip(coding, wbits, driver, wire_server):
+    body = zlib.compress(SPLIT.encode(), wbits=wbits)
+    headers = {"content-type": "text/event-stream", "content-encoding": coding}
+    wire_server.script(Stream([body[at : at + 1] for at in range(len(body))], headers=headers))
+
+    assert driver.text(driver.client().stream("Hi")) == "Hello"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_stream_may_be_cut_anywhere_with_pauses(seed, driver, wire_server):
     rng = random.Random(seed)

@@ -163,6 +163,7 @@ class TestServerSentEvents:
             (b"data: a\r\rdata: b\r\r", [("", b"a"), ("", b"b")]),
             (b"data: a\r\n\r\ndata: b\n\ndata: c\r\r", [("", b"a"), ("", b"b"), ("", b"c")]),
             (BOM + b"data: a\n\n", [("", b"a")]),
+            (b'data: {"a":1}\n\n' + BOM + b'data: {"b":2}\n\n', [("", b'{"a":1}')]),  # it is one at the start only
             (b"\n\n\n", []),
             (b"", []),
             (b'{"a": 1}', [("body", b'{"a": 1}')]),
@@ -228,6 +229,7 @@ class TestLinesOfJson:
             (b'{"a":1}\r\n{"b":2}\r\n', [b'{"a":1}', b'{"b":2}']),
             (b'\n\n{"a":1}\n \n{"b":2}\n', [b'{"a":1}', b'{"b":2}']),
             (BOM + b'{"a":1}\n', [b'{"a":1}']),
+            (b'{"a":1}\n' + BOM + b'{"b":2}\n', [b'{"a":1}', BOM + b'{"b":2}']),
             (b"", []),
             (b" \n", []),
         ],

@@ -218,6 +218,18 @@ def test_what_will_not_pass_is_raised_at_once(answer, kind, stream):
     assert trace.waits == []
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["chat", "stream"])
+def test_a_connection_that_was_stale_is_replaced_without_a_wait(stream):
+    stale = TransportError("reset")
+    stale.stale = True
+
+    trace = ask(stale, stale, HttpResponse(200, source=object()) if stream else OK, stream=stream)
+
+    assert trace.error is None
+    assert trace.waits == [0.0, 1.0]
+    assert ask(stale, retries=0).failed(TransportError) is stale
+
+
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_retries_are_counted_after_the_first_attempt(retries):
     trace = ask(*[refusal(503)] * (retries + 1), retries=retries)

@@ -43,6 +43,11 @@ def test_what_the_server_wants_is_the_least(wanted, seconds):
     assert exact().delay(2, wanted) == seconds
 
 
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 0.0), (2, 1.0), (3, 2.0)])
+def test_after_a_stale_connection_the_first_retry_is_at_once(attempt, seconds):
+    assert exact().delay(attempt, None, stale=True) == seconds
+
+
 def test_the_thousandth_attempt_does_not_overflow():
     assert exact(5000).delay(5000, None) == 8.0
 

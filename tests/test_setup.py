@@ -484,6 +484,7 @@ def test_strict_refuses_what_would_be_changed_before_anything_is_sent(make):
     lenient = make("deepseek", api_key=KEY, model="m")
     strict = make("deepseek", api_key=KEY, model="m", strict=True)
 
+    assert [note.subject for note in lenient.stream("Hi", cache=True).adaptations] == ["cache"]
     rendered = render(lenient._settings.endpoint, ChatRequest.of("Hi", {"model": "m", "cache": True}), stream=False)
     assert [note.subject for note in rendered.adaptations] == ["cache"]
     with pytest.raises(UnsupportedError) as failed:

@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import LlmConnectorError
+from llm_connector.transport.body import OpenBody
 from llm_connector.transport.inflate import inflated_async, is_compressed
 from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
-    NO_LIMIT,
     Deadline,
     TransportSettings,
     body_error,
@@ -30,8 +30,6 @@ from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Ste
 
 if TYPE_CHECKING:
     import httpx
-
-    from llm_connector.transport.phases import AsyncPhasedStream
 
 __all__ = ["AsyncBody", "AsyncTransport"]
 
@@ -142,30 +140,10 @@ class AsyncTransport:
         return pool
 
 
-class AsyncBody:
+class AsyncBody(OpenBody["AsyncIterator[bytes]"]):
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
-
-    def __init__(
-        self,
-        response: httpx.Response,
-        outgoing: httpx.Request,
-        request: HttpRequest,
-        timeout: Timeout,
-        deadline: Deadline,
-        pool: Pool[httpx.AsyncHTTPTransport] | None,
-    ) -> None:
-        self._response = response
-        self._pool = pool
-        self._outgoing = outgoing
-        self._request = request
-        self._timeout = timeout
-        self._deadline = deadline
-        self._blocks: AsyncIterator[bytes] | None = None
-        if not isinstance(response.extensions.get("network_stream"), phased_stream()):
-            idle = NO_LIMIT if timeout.idle is None else timeout.idle
-            outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
+    __slots__ = ()
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
@@ -223,20 +201,6 @@ class AsyncBody:
             stream: Any = response.stream
             self._blocks = inflated_async(aiter(stream)) if is_compressed(response.headers) else aiter(stream)
         return self._blocks
-
-    def _set_limit(self, seconds: float) -> bool:
-        stream = self._response.extensions.get("network_stream")
-        if isinstance(stream, phased_stream()):
-            stream.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
-            return True
-        return False
-
-
-def phased_stream() -> type[AsyncPhasedStream]:
-    """The class of our connections; it needs httpcore, which loads at the first request."""
-    from llm_connector.transport.phases import AsyncPhasedStream
-
-    return AsyncPhasedStream
 
 
 class _Unbroken:

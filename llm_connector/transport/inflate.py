@@ -52,7 +52,7 @@ class _Inflater:
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(zlib.MAX_WBITS | 32)  # tells gzip and zlib apart
-        self._begun = False
+        self._first: bytes | None = b""
 
     def feed(self, block: bytes) -> Iterator[bytes]:
         """Yield what the block stands for, piece by piece."""
@@ -61,17 +61,20 @@ class _Inflater:
             if self._object.eof:
                 raise TransportError("the compressed body goes on after its end")
             piece = self._piece(rest)
-            self._begun = True
             rest = self._object.unused_data or self._object.unconsumed_tail
             if piece:
                 yield piece
 
     def _piece(self, data: bytes) -> bytes:
         try:
-            return self._object.decompress(data, PIECE)
+            piece = self._object.decompress(data, PIECE)
         except zlib.error as error:
-            if self._begun:
+            if self._first is None:
                 raise TransportError(f"the body cannot be decompressed: {error}") from None
-        self._begun = True
-        self._object = zlib.decompressobj(-zlib.MAX_WBITS)
-        return self._piece(data)
+            data, self._first = self._first + data, None
+            self._object = zlib.decompressobj(-zlib.MAX_WBITS)
+            return self._piece(data)
+        if self._first is not None:  # two bytes tell which form it is
+            seen = self._first + data
+            self._first = seen if len(seen) < 2 else None
+        return piece

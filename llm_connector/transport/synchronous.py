@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError
+from llm_connector.transport.body import OpenBody
 from llm_connector.transport.inflate import inflated, is_compressed
 from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
-    NO_LIMIT,
     Deadline,
     TransportSettings,
     body_error,
@@ -29,8 +29,6 @@ from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Ste
 
 if TYPE_CHECKING:
     import httpx
-
-    from llm_connector.transport.phases import PhasedStream
 
 __all__ = ["SyncBody", "SyncTransport"]
 
@@ -134,30 +132,10 @@ class SyncTransport:
         return pool
 
 
-class SyncBody:
+class SyncBody(OpenBody["Iterator[bytes]"]):
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
-
-    def __init__(
-        self,
-        response: httpx.Response,
-        outgoing: httpx.Request,
-        request: HttpRequest,
-        timeout: Timeout,
-        deadline: Deadline,
-        pool: Pool[httpx.HTTPTransport] | None,
-    ) -> None:
-        self._response = response
-        self._pool = pool
-        self._outgoing = outgoing
-        self._request = request
-        self._timeout = timeout
-        self._deadline = deadline
-        self._blocks: Iterator[bytes] | None = None
-        if not isinstance(response.extensions.get("network_stream"), phased_stream()):
-            idle = NO_LIMIT if timeout.idle is None else timeout.idle
-            outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
+    __slots__ = ()
 
     def blocks(self) -> Iterator[bytes]:
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
@@ -206,9 +184,11 @@ class SyncBody:
 
     def abort(self) -> None:
         """End the connection, so that a thread that reads the body wakes, fails and releases it."""
-        stream = self._response.extensions.get("network_stream")
-        if isinstance(stream, phased_stream()):
-            stream.abort()
+        from llm_connector.transport.phases import PhasedStream
+
+        connection = self._connection()
+        if isinstance(connection, PhasedStream):
+            connection.abort()
 
     def close(self) -> None:
         """Release the connection."""
@@ -224,17 +204,3 @@ class SyncBody:
             stream: Any = response.stream
             self._blocks = inflated(iter(stream)) if is_compressed(response.headers) else iter(stream)
         return self._blocks
-
-    def _set_limit(self, seconds: float) -> bool:
-        stream = self._response.extensions.get("network_stream")
-        if isinstance(stream, phased_stream()):
-            stream.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
-            return True
-        return False
-
-
-def phased_stream() -> type[PhasedStream]:
-    """The class of our connections; it needs httpcore, which loads at the first request."""
-    from llm_connector.transport.phases import PhasedStream
-
-    return PhasedStream

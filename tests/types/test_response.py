@@ -15,7 +15,6 @@ from llm_connector import (
     Embeddings,
     ModelInfo,
     ParseError,
-    RankedDocument,
     Reasoning,
     ReasoningDelta,
     TextDelta,
@@ -192,7 +191,6 @@ class TestNotes:
     "value",
     [
         Embeddings(vectors=[[0.5, 1.0]], usage=Usage(input_tokens=1), model="m", raw={"a": 1}),
-        RankedDocument(index=1, score=0.5, document="a"),
         ModelInfo(
             id="m", name="M", created=1, owner="o", context_window=9, max_output=3, size=7, capabilities=["chat"]
         ),

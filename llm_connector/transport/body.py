@@ -1,0 +1,59 @@
+"""What an open answer knows, whichever driver reads it: its limits, and how to change them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from llm_connector.transport.settings import NO_LIMIT, Deadline
+from llm_connector.wire import HttpRequest, Timeout
+
+if TYPE_CHECKING:
+    import httpx
+
+    from llm_connector.transport.phases import AsyncPhasedStream, PhasedStream
+    from llm_connector.transport.pools import Pool
+
+__all__ = ["OpenBody"]
+
+BlocksT = TypeVar("BlocksT")
+
+
+class OpenBody(Generic[BlocksT]):
+    """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
+
+    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
+
+    def __init__(
+        self,
+        response: httpx.Response,
+        outgoing: httpx.Request,
+        request: HttpRequest,
+        timeout: Timeout,
+        deadline: Deadline,
+        pool: Pool[Any] | None,
+    ) -> None:
+        self._response = response
+        self._outgoing = outgoing
+        self._request = request
+        self._timeout = timeout
+        self._deadline = deadline
+        self._pool = pool
+        self._blocks: BlocksT | None = None
+        if self._connection() is None:
+            idle = NO_LIMIT if timeout.idle is None else timeout.idle
+            outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
+
+    def _connection(self) -> PhasedStream | AsyncPhasedStream | None:
+        """The connection below, if it is one of ours."""
+        from llm_connector.transport.phases import AsyncPhasedStream, PhasedStream  # needs httpcore, which loads late
+
+        stream = self._response.extensions.get("network_stream")
+        return stream if isinstance(stream, PhasedStream | AsyncPhasedStream) else None
+
+    def _set_limit(self, seconds: float) -> bool:
+        """Replace the limit of each read from here on; False where the connection is not ours."""
+        connection = self._connection()
+        if connection is None:
+            return False
+        connection.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
+        return True
