@@ -104,7 +104,8 @@ ECHOES: list[tuple[str, Answering]] = [
 @pytest.mark.parametrize(("name", "answer"), ECHOES, ids=[name for name, _ in ECHOES])
 def test_a_failure_shows_no_key(name, answer, rotating, stream, driver, wire_server, caplog):
     wire_server.script(answer)
-    client = driver.client(api_key=(lambda: KEY) if rotating else KEY, timeout=Timeout(first_byte=0.1))
+    patience = Timeout(first_byte=0.4 if name == "silence" else 20)
+    client = driver.client(api_key=(lambda: KEY) if rotating else KEY, timeout=patience)
 
     error = failure_of(driver, client, stream=stream)
 

@@ -183,8 +183,8 @@ class TestLimits:
             assert (driver.text(client.stream("Hi")) if stream else driver.run(client.chat("Hi")).text) == "Hello"
 
     def test_silence_is_worth_a_retry(self, stream, driver, wire_server):
-        wire_server.script(Refuse(delay=60), Stream(words("Hello")))
-        client = driver.client(timeout=0.2, retries=1)
+        wire_server.route(CHAT, lambda request: Refuse(60) if request.connection == 1 else Stream(words("Hello")))
+        client = driver.client(timeout=0.3, retries=1)
 
         assert (driver.text(client.stream("Hi")) if stream else driver.run(client.chat("Hi")).text) == "Hello"
 
@@ -206,11 +206,11 @@ class TestLimits:
         assert seconds < 4
 
     def test_a_limit_of_one_call_is_its_own(self, stream, driver, wire_server):
-        wire_server.script(SILENCE, Stream(words("Hello")))
+        wire_server.route(CHAT, lambda request: SILENCE if request.connection == 1 else OK)
         client = driver.client()
 
         with pytest.raises(TimeoutError):
-            _ = driver.text(client.stream("Hi", timeout=0.2)) if stream else driver.run(client.chat("Hi", timeout=0.2))
+            _ = driver.text(client.stream("Hi", timeout=0.1)) if stream else driver.run(client.chat("Hi", timeout=0.1))
         assert driver.run(client.chat("Hi")).text == "Hello"
 
 
@@ -719,8 +719,10 @@ def test_a_limit_of_the_caller_frees_the_connection(wire_server):
     async def use() -> None:
         async with AsyncLlmClient("openai_compatible", base_url=wire_server.url, model="m") as client:
             stream = client.stream("Hi")
+            while (await anext(stream)).text != "Hel":
+                pass
             with contextlib.suppress(builtins.TimeoutError):
-                async with asyncio.timeout(0.2):
+                async with asyncio.timeout(0.1):
                     async for _ in stream:
                         pass
             assert stream.status == "cancelled"

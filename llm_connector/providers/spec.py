@@ -87,16 +87,22 @@ class ProviderSpec:
         if not missing:
             return request
 
+        reason = f"{self.name} cannot read it"
+
         def replace(part: AnyPart) -> AnyPart:
-            reason = f"{self.name} cannot read it"
             if isinstance(part, ToolResult):
                 if not any(isinstance(item, missing) for item in part.parts):
                     return part
-                shown = [
-                    Text(stand_in(item, reason, notes)) if isinstance(item, missing) else item for item in part.parts
-                ]
+                shown = [Text(stand_in(item, reason, notes)) if unread(item) else item for item in part.parts]
                 return part.model_copy(update={"parts": shown})
-            return Text(stand_in(part, reason, notes))
+            return Text(stand_in(part, reason, notes)) if unread(part) else part
+
+        def unread(part: AnyPart) -> bool:
+            # A document that is text goes as text on every wire.
+            textual = (
+                isinstance(part, Document) and part.data is not None and (part.media_type or "").startswith("text/")
+            )
+            return isinstance(part, missing) and not textual
 
         messages = map_parts(request.messages, replace, (*missing, ToolResult))
         return request.model_copy(update={"messages": messages}) if notes.adaptations else request

@@ -43,7 +43,7 @@ PROVIDERS = _table(
         base_url_env=("ANTHROPIC_BASE_URL",),
         api_key_env=("ANTHROPIC_API_KEY",),
         auth=api_key_header("x-api-key"),
-        supports=EVERYTHING - {"embeddings"} | {"count_tokens"},
+        supports=EVERYTHING - {"audio", "video", "embeddings"} | {"count_tokens"},
         docs="https://docs.anthropic.com/en/api/messages",
     ),
     ProviderSpec(
@@ -65,7 +65,7 @@ PROVIDERS = _table(
         base_url_env=("OLLAMA_HOST",),
         read_base_url=ollama_host,
         optional_key_env=("OLLAMA_API_KEY",),
-        supports=EVERYTHING | {"model_management"},
+        supports=EVERYTHING - {"documents", "audio", "video"} | {"model_management"},
         docs="https://docs.ollama.com/api",
     ),
     ProviderSpec(
