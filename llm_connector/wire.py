@@ -30,7 +30,7 @@ Json: TypeAlias = Any
 
 T = TypeVar("T")
 
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization"})
+_SHOWN_HEADERS = frozenset({"accept", "anthropic-beta", "anthropic-version", "content-type", "user-agent"})
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -38,7 +38,9 @@ def decode_json(content: bytes) -> Json:
     """Decode a JSON text. A BOM, blank lines ahead of it and lone surrogates are tolerated; raises ValueError."""
     try:
         return from_json(content, cache_strings="keys")
-    except ValueError:
+    except ValueError as error:
+        if "recursion" in str(error):
+            raise  # nested without end: what reads it next would fail in other ways
         text = content.removeprefix(_BOM).decode("utf-8", "replace").strip()
         return json.loads(text)
 
@@ -94,7 +96,7 @@ class HttpRequest:
     content: bytes = b""
 
     def __repr__(self) -> str:
-        shown = {name: "[secret]" if name in SECRET_HEADERS else value for name, value in self.headers.items()}
+        shown = {name: value if name in _SHOWN_HEADERS else "[hidden]" for name, value in self.headers.items()}
         return f"HttpRequest({self.method} {self.url.partition('?')[0]} {shown} {len(self.content)} bytes)"
 
 

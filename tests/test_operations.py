@@ -774,3 +774,11 @@ def test_errors_of_other_operations_are_told_apart_alike(status):
     error = drive(embed(at(), ["a"], "e", Retry()), json_answer(body, status)).failed(AuthenticationError)
 
     assert "planted" not in str(error)
+
+
+@pytest.mark.parametrize("depth", [400, 100_000])
+def test_a_body_nested_without_end_is_an_error_of_ours(depth):
+    response = HttpResponse(200, {}, b"[" * depth + b"]" * depth)
+
+    with pytest.raises(ParseError, match="recursion"):
+        response.json()

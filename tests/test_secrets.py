@@ -13,10 +13,18 @@ from typing import Any
 
 import pytest
 
-from llm_connector import ChatResponse, LlmConnectorError, StreamError, Timeout
+from llm_connector import (
+    ChatRequest,
+    ChatResponse,
+    LlmClient,
+    LlmConnectorError,
+    PermissionDeniedError,
+    StreamError,
+    Timeout,
+)
 from llm_connector.providers import find
 from llm_connector.transport import SyncTransport, TransportSettings
-from llm_connector.wire import Send
+from llm_connector.wire import HttpRequest, Send
 from tests.support.answers import completion
 from tests.support.drivers import DRIVERS, KEY, Driver, RawServer, words
 from tests.support.wire_server import Answer, Answering, Pause, Refuse, Stream, WireServer, sse
@@ -208,3 +216,28 @@ def test_a_key_that_cannot_be_sent_is_not_shown(name, spoil, driver, monkeypatch
         text = "".join(traceback.format_exception(failed.value))
         for shown in (str(failed.value), repr(failed.value), pickle.dumps(failed.value).decode("latin-1"), text):
             assert SECRET not in shown
+
+
+def test_a_client_is_copied_but_never_pickled():
+    client = LlmClient("openai", api_key=KEY, model="m")
+
+    assert copy.copy(client).model == copy.deepcopy(client).model == "m"
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(client)
+
+
+def test_headers_that_are_not_known_to_be_harmless_are_never_shown():
+    request = HttpRequest("POST", "https://h/v1?key=" + KEY, {"ocp-apim-subscription-key": KEY, "accept": "a/b"})
+
+    assert KEY not in repr(request)
+    assert "a/b" in repr(request)
+    assert KEY not in repr(ChatRequest.of("Hi", {"extra_headers": {"x-own": KEY}}))
+
+
+def test_an_echoed_key_of_a_header_is_taken_out(wire_server):
+    wire_server.script(Answer.json({"error": {"message": f"bad subscription {KEY}"}}, status=403))
+    client = LlmClient("openai_compatible", base_url=wire_server.url, model="m", headers={"x-subscription-key": KEY})
+
+    with pytest.raises(PermissionDeniedError) as refused:
+        client.chat("Hi")
+    assert KEY not in f"{refused.value} {refused.value!r} {refused.value.body}"

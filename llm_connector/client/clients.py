@@ -5,7 +5,6 @@ What they stand on loads when the first client is made.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack
 
@@ -115,6 +114,15 @@ class _Client(Generic[HttpT, TransportT]):
         address = self._settings.endpoint.base_url.partition("?")[0]  # a query may hold a key
         return f"{type(self).__name__}({self.provider!r}{model}, base_url={address!r})"
 
+    def __copy__(self) -> Self:
+        return self.with_options()
+
+    def __deepcopy__(self, memo: Mapping[int, object]) -> Self:
+        return self.with_options()
+
+    def __reduce__(self) -> str:
+        raise TypeError("a client holds a key and connections and cannot be pickled; make one where it is needed")
+
     def with_options(
         self,
         *,
@@ -125,7 +133,7 @@ class _Client(Generic[HttpT, TransportT]):
         model: str | None = None,
     ) -> Self:
         """A cheap copy with other settings; it shares the connections."""
-        changed = copy.copy(self)
+        changed = object.__new__(type(self))
         changed._settings = self._settings.changed(
             api_key=api_key, base_url=base_url, headers=headers, timeout=timeout, model=model
         )

@@ -61,7 +61,7 @@ def error_detail(body: Json) -> ErrorDetail:
         type=None if kind == "error" else kind,
         param=_first_word(layers, ("param",)),
         request_id=_first_word(list(reversed(layers)), _REQUEST_ID_KEYS),
-        status=int(code) if code and code.isdigit() and 400 <= int(code) <= 599 else None,
+        status=int(code) if code and code.isdecimal() and 400 <= int(code) <= 599 else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ Preparation: TypeAlias = "Callable[[Endpoint, str, str | None], Endpoint]"
 """Called (in a thread by the async client) before a request: endpoint, operation and model in, endpoint out."""
 
 _MEDIA = {Image: "images", Document: "documents", Audio: "audio", Video: "video"}
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -116,7 +118,7 @@ class Endpoint:
     """
 
     spec: ProviderSpec
-    base_url: str
+    base_url: str = field(repr=False)
     api_key: ApiKey = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -150,7 +152,8 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """The text without the caller's secrets, should a server have echoed them."""
-        for secret in (self.api_key, *self.credentials.values()):
+        named = (value for name, value in self.headers.items() if _SECRET_NAME.search(name))
+        for secret in (self.api_key, *self.credentials.values(), *named):
             if isinstance(secret, str) and len(secret) >= 8:
                 text = text.replace(secret, "[secret]")
         return text

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.schema import Schema, inlined, model_schema
@@ -96,7 +96,7 @@ class ChatRequest(BaseModel):
     cache: Literal[True, "5m", "1h"] | None = None
     metadata: dict[str, str] | None = None
     extra_body: dict[str, Any] | None = None
-    extra_headers: dict[str, str] | None = None
+    extra_headers: dict[str, str] | None = Field(default=None, repr=False)
 
     @classmethod
     def of(cls, messages: Messages | ChatRequest, options: Mapping[str, Any]) -> ChatRequest:

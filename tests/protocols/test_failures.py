@@ -143,3 +143,7 @@ def test_endless_nesting_is_not_followed():
         body = {"error": body}
 
     assert isinstance(error_detail(body).message, str)
+
+
+def test_a_code_of_digits_that_are_no_number_is_a_word():
+    assert error_detail({"error": {"message": "no", "code": "\u00b2"}}).status is None
