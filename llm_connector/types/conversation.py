@@ -47,6 +47,8 @@ def conversation(messages: Messages) -> list[Message]:
     Raises ConfigurationError that names the position: `messages[2]: …`.
     """
     if isinstance(messages, str):
+        if not messages:
+            raise ConfigurationError("messages: the text is empty; give it content")
         return [_plain("user", messages)]
     if isinstance(messages, Message):
         return [messages]

@@ -217,6 +217,10 @@ class TestMistakes:
         with pytest.raises(ConfigurationError, match="messages: there are none; give a string, a Message or a list"):
             ChatRequest.of(messages, {})
 
+    def test_an_empty_text_is_no_message(self):
+        with pytest.raises(ConfigurationError, match="messages: the text is empty"):
+            ChatRequest.of("", {})
+
     def test_values_are_not_repeated(self):
         with pytest.raises(ConfigurationError) as failure:
             ChatRequest.of("Hi", {"user": ["sk-secret"]})
