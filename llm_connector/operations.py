@@ -18,17 +18,18 @@ from llm_connector.errors import (
     BadRequestError,
     ConfigurationError,
     LlmConnectorError,
+    NotFoundError,
     ParseError,
     TimeoutError,
     TransportError,
     excerpt,
 )
-from llm_connector.protocols import ErrorEvent
+from llm_connector.protocols import ErrorEvent, Protocol
 from llm_connector.protocols.turns import own_parts
 from llm_connector.providers.spec import Endpoint
 from llm_connector.refusals import api_error, body_of, decoded, name_provider, seal
 from llm_connector.retry import LONGEST_WAIT, Retry
-from llm_connector.types import ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes
+from llm_connector.types import ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes, RankedDocument
 from llm_connector.wire import Call, HttpRequest, HttpResponse, Json, Send, Sleep, Steps
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "list_models",
     "open_stream",
     "render",
+    "rerank",
 ]
 
 T = TypeVar("T")
@@ -65,11 +67,7 @@ def render(endpoint: Endpoint, request: ChatRequest, *, stream: bool, strict: bo
         turns = own_parts(asked.messages, spec.name, notes)
         if turns is not asked.messages:
             asked = asked.model_copy(update={"messages": turns})
-        protocol = endpoint.protocol(request.model)
-        body = protocol.render_chat(asked, stream=stream, notes=notes)
-        if request.extra_body:
-            body = _merged(body, request.extra_body)
-        path = protocol.chat_path(request.model or "", stream=stream)
+        body, path = _rendered(endpoint.protocol(request.model), asked, notes, stream=stream)
     except LlmConnectorError as error:
         name_provider(error, spec.name)
         raise
@@ -102,7 +100,8 @@ def list_models(endpoint: Endpoint, retry: Retry) -> Steps[list[ModelInfo]]:
     cursor: str | None = None
     for _ in range(_MAX_PAGES):
         path = protocol.models_path(cursor)
-        page, following = yield from exchange(endpoint, path, protocol.parse_models, retry, method="GET")
+        use = ("models", None)
+        page, following = yield from exchange(endpoint, path, protocol.parse_models, retry, method="GET", use=use)
         models.extend(page)
         if following is None or following == cursor:
             break
@@ -123,6 +122,26 @@ def embed(endpoint: Endpoint, inputs: Sequence[str], model: str, retry: Retry) -
         return embeddings
 
     return (yield from exchange(endpoint, protocol.embed_path(model), read, retry, body=body, use=("embed", model)))
+
+
+def rerank(
+    endpoint: Endpoint, query: str, documents: Sequence[str], model: str, retry: Retry, top_n: int | None = None
+) -> Steps[list[RankedDocument]]:
+    """The documents by relevance, best first. Raises ParseError for ranks of documents that were not sent."""
+    endpoint.spec.require("rerank", "use a provider that ranks documents, for example aliyun, siliconflow or zhipu")
+    protocol = endpoint.spec.protocol
+    body = protocol.render_rerank(query, documents, model, top_n)
+
+    def read(answer: Json) -> list[RankedDocument]:
+        ranked = protocol.parse_rerank(answer)
+        beyond = next((index for index, _ in ranked if not 0 <= index < len(documents)), None)
+        if beyond is not None:
+            raise ParseError(f"document {beyond} was ranked, but {len(documents)} were sent")
+        best = sorted(ranked, key=lambda item: -item[1])
+        return [RankedDocument(index=index, score=score, document=documents[index]) for index, score in best]
+
+    path = protocol.rerank_path(model)
+    return (yield from exchange(endpoint, path, read, retry, body=body, use=("rerank", model)))
 
 
 def count_tokens(endpoint: Endpoint, request: ChatRequest, retry: Retry) -> Steps[int]:
@@ -158,7 +177,7 @@ def exchange(
             raise ParseError(reason, body=excerpt(response.content)) from error
 
     def make(ready: Endpoint) -> HttpRequest:
-        return ready.request(path, body, method)
+        return ready.request(path, body, method, operation=use[0])
 
     return (yield from attempts(endpoint, make, read_response, retry, use=use))
 
@@ -168,23 +187,31 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpR
     endpoint, request = rendered.endpoint, rendered.request
     protocol = endpoint.protocol(request.model)
     known = [protocol]
-    body = rendered.body
+    sent = rendered
     while True:
         try:
-            make = partial(_request, rendered, body)
+            make = partial(_request, sent)
             use = ("chat", request.model)
             return (yield from attempts(endpoint, make, read, retry, stream=rendered.stream, use=use))
-        except BadRequestError as error:
-            learned = None if rendered.notes.strict else protocol.learn(protocol.parse_error(error.body))
+        except (BadRequestError, NotFoundError) as error:
+            failure = protocol.parse_error(error.body)
+            learned = None if rendered.notes.strict else protocol.learn(failure, error.status or 400)
             if learned is None or learned[0] in known:  # a server may refuse both ways, for ever
                 raise
             protocol, lesson = learned
             known.append(protocol)
             endpoint.learned[request.model] = protocol
             rendered.notes.add("learned", "server", lesson)
-            body = protocol.render_chat(request, stream=rendered.stream, notes=rendered.notes)
-            if request.extra_body:
-                body = _merged(body, request.extra_body)
+            body, path = _rendered(protocol, request, rendered.notes, stream=rendered.stream)
+            sent = replace(rendered, body=body, path=path)
+
+
+def _rendered(protocol: Protocol, request: ChatRequest, notes: Notes, *, stream: bool) -> tuple[dict[str, Any], str]:
+    """Body and path, with the caller's own fields."""
+    body = protocol.render_chat(request, stream=stream, notes=notes)
+    if request.extra_body:
+        body = _merged(body, request.extra_body)
+    return body, protocol.request_path(request, stream=stream)
 
 
 def _at(rendered: RenderedChat, ready: Endpoint) -> RenderedChat:
@@ -192,8 +219,9 @@ def _at(rendered: RenderedChat, ready: Endpoint) -> RenderedChat:
     return rendered if ready is rendered.endpoint else replace(rendered, endpoint=ready)
 
 
-def _request(rendered: RenderedChat, body: Json, ready: Endpoint) -> HttpRequest:
-    return ready.request(rendered.path, body, headers=rendered.request.extra_headers or _NO_HEADERS)
+def _request(rendered: RenderedChat, ready: Endpoint) -> HttpRequest:
+    headers = rendered.request.extra_headers or _NO_HEADERS
+    return ready.request(rendered.path, rendered.body, headers=headers, operation="chat", stream=rendered.stream)
 
 
 def attempts(
@@ -233,6 +261,11 @@ def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
     prepare = endpoint.spec.prepare
     if prepare is not None:
         endpoint = yield Call(lambda: prepare(endpoint, *use), blocking=True)
+    if any(map(callable, endpoint.credentials.values())):
+        given: dict[str, Any] = {}
+        for name, value in endpoint.credentials.items():
+            given[name] = (yield Call(value)) if callable(value) else value
+        endpoint = endpoint.with_credentials(given)
     if callable(endpoint.api_key):
         key = yield Call(endpoint.api_key)
         if key is None and endpoint.spec.api_key_env:

@@ -42,7 +42,7 @@ def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stre
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
     return (streamed(kind) if in_stream else kind)(
-        endpoint.redact(message + _hint(endpoint, response)),
+        endpoint.redact(message + (_remedy(endpoint, detail) or _hint(endpoint, response))),
         provider=endpoint.spec.name,
         status=status,
         code=_short(detail.code or detail.type),
@@ -124,6 +124,12 @@ def shown_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, s
 def name_provider(error: LlmConnectorError, provider: str) -> None:
     """Name the provider, where the error does not."""
     error.provider = error.provider or provider
+
+
+def _remedy(endpoint: Endpoint, detail: ErrorDetail) -> str:
+    """What the row says to do about this error."""
+    said = f"{detail.code or ''} {detail.type or ''} {detail.message}"
+    return next((f"; {remedy}" for words, remedy in endpoint.spec.remedies.items() if words in said), "")
 
 
 def _hint(endpoint: Endpoint, response: HttpResponse) -> str:

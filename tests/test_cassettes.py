@@ -2,28 +2,20 @@
 
 Cassettes of the embedded engine are recorded. To record them again:
 `RECORDED_FROM="llama.cpp (xllamacpp VERSION, SmolLM2-135M-Instruct Q4_1)" pytest tests/test_cassettes.py -k engine
---record-mode=rewrite`. Those of providers are written from their documentation, and their `source` says so.
+--record-mode=rewrite`. Those of providers are written from their documentation, and their `source` says so; they say
+their calls themselves (see `support.cassettes`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from llm_connector import AsyncLlmClient, LlmClient, supported_providers, system, user
-
-CASSETTES = Path(__file__).resolve().parent.parent / "cassettes"
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Current weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
+from llm_connector import LlmClient, supported_providers, system, user
+from tests.support.cassettes import CASSETTES, play, play_awaited, scripted
 
 
 @pytest.fixture
@@ -75,65 +67,19 @@ def test_the_engine_speaks_anthropic_messages(engine: tuple[str, str]) -> None:
     assert count > 0
 
 
-@pytest.mark.vcr
-@pytest.mark.default_cassette("openai/weather.yaml")
-def test_openai_calls_a_tool_and_streams() -> None:
-    with LlmClient("openai", api_key="test-key", model="gpt-5.5") as client:
-        reply = client.chat("Weather in Oslo?", tools=[WEATHER], max_tokens=2000, reasoning=False)
-        stream = client.stream("Say hi.", max_tokens=50)
-        text = "".join(chunk.text for chunk in stream)
-
-    assert [(call.id, call.name, call.arguments) for call in reply.tool_calls] == [
-        ("call_SkEQ", "get_weather", {"city": "Oslo"})
-    ]
-    assert reply.finish_reason == "tool_calls"
-    assert text == "Hi there"
-    assert stream.response.usage.total_tokens == 11
+@pytest.mark.parametrize(("provider", "calls"), scripted())
+def test_a_cassette_gives_what_it_says(provider: str, calls: list[Any], vcr: Any) -> None:
+    for call in calls:
+        play(provider, call)
+    assert vcr.all_played
 
 
-@pytest.mark.vcr
-@pytest.mark.default_cassette("anthropic/weather.yaml")
-def test_anthropic_thinks_calls_a_tool_and_streams() -> None:
-    with LlmClient("anthropic", api_key="test-key", model="claude-sonnet-4-5") as client:
-        reply = client.chat([system("Be terse."), user("Weather in Oslo?")], tools=[WEATHER], max_tokens=1024)
-        stream = client.stream("Weather in Oslo?", max_tokens=4096, reasoning=2048)
-        chunks = list(stream)
-
-    assert reply.text == "Checking."
-    assert [(call.id, call.arguments) for call in reply.tool_calls] == [("toolu_01X", {"city": "Oslo"})]
-    assert reply.usage.input_tokens == 386
-    assert "".join(chunk.reasoning for chunk in chunks) == "The user asks."
-    assert "".join(chunk.text for chunk in chunks) == "It is 7 degrees."
-
-
-@pytest.mark.vcr
-@pytest.mark.default_cassette("ollama/weather.yaml")
-def test_ollama_calls_a_tool_and_streams() -> None:
-    with LlmClient("ollama", model="qwen3") as client:
-        reply = client.chat("Weather in Tokyo?", tools=[WEATHER])
-        stream = client.stream("Hi", reasoning=True)
-        chunks = list(stream)
-
-    assert [(call.name, call.arguments) for call in reply.tool_calls] == [("get_weather", {"city": "Tokyo"})]
-    assert reply.finish_reason == "tool_calls"
-    assert "".join(chunk.reasoning for chunk in chunks) == "Okay, the user"
-    assert stream.response.usage.total_tokens == 184
-
-
-@pytest.mark.vcr
-@pytest.mark.default_cassette("deepseek/reasoning.yaml")
+@pytest.mark.parametrize(("provider", "calls"), scripted())
 @pytest.mark.anyio
-async def test_deepseek_reasons_and_streams() -> None:
-    async with AsyncLlmClient("deepseek", api_key="test-key", model="deepseek-v4-flash") as client:
-        reply = await client.chat("What is 2 + 2?", reasoning="high")
-        stream = client.stream("Hi")
-        chunks = [chunk async for chunk in stream]
-
-    assert (reply.text, reply.reasoning) == ("4", "2+2=4. Just the number.")
-    assert reply.usage.reasoning_tokens == 15
-    assert "".join(chunk.reasoning for chunk in chunks) == "Hmm"
-    assert "".join(chunk.text for chunk in chunks) == "Hello"
-    assert stream.response.usage.cached_tokens == 0
+async def test_a_cassette_gives_what_it_says_when_awaited(provider: str, calls: list[Any], vcr: Any) -> None:
+    for call in calls:
+        await play_awaited(provider, call)
+    assert vcr.all_played
 
 
 def test_every_cassette_says_where_it_comes_from() -> None:

@@ -536,7 +536,7 @@ def test_what_the_function_raises_reaches_the_caller():
         (lambda endpoint: chat(render(endpoint, request(), stream=False), Retry()), ("chat", "m")),
         (lambda endpoint: open_stream(render(endpoint, request(), stream=True), Retry(), 1), ("chat", "m")),
         (lambda endpoint: embed(endpoint, ["Hi"], "e", Retry()), ("embed", "e")),
-        (lambda endpoint: list_models(endpoint, Retry()), ("other", None)),
+        (lambda endpoint: list_models(endpoint, Retry()), ("models", None)),
     ],
     ids=["chat", "stream", "embed", "models"],
 )

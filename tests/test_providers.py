@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,9 +37,11 @@ from llm_connector.auth import api_key_header
 from llm_connector.protocols import ChatCompletions
 from llm_connector.providers import PROVIDERS, Endpoint, find
 from llm_connector.providers.spec import EVERYTHING, joined_base
+from llm_connector.providers.table import _HOMES
 from llm_connector.types import Notes
 
 ROOT = Path(__file__).resolve().parent.parent
+ROWS = ROOT / "llm_connector" / "providers" / "rows"
 KEY = "sk-test-0123456789"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 CAPABILITIES = EVERYTHING | {"count_tokens", "model_management", "rerank"}
@@ -56,21 +59,32 @@ def addresses(row: ProviderSpec) -> list[str]:
 @pytest.fixture
 def table(monkeypatch):
     """The table, which the test may change."""
-    rows = dict(PROVIDERS)
+    own = dict(PROVIDERS._own)
     yield PROVIDERS
-    PROVIDERS.clear()
-    PROVIDERS.update(rows)
+    PROVIDERS._own = own
 
 
 class TestRows:
     def test_their_names_are_unique(self):
-        tree = ast.parse((ROOT / "llm_connector" / "providers" / "table.py").read_text("utf-8"))
+        trees = [ast.parse(path.read_text("utf-8")) for path in sorted(ROWS.glob("*.py"))]
         calls = [
-            node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "ProviderSpec"
+            node
+            for tree in trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "ProviderSpec"
         ]
         written = [ast.literal_eval(word.value) for call in calls for word in call.keywords if word.arg == "name"]
         assert sorted(written) == sorted(set(written)) == sorted(PROVIDERS)
         assert [row.name for row in PROVIDERS.values()] == list(PROVIDERS)
+
+    @each_row
+    def test_they_are_found_where_the_table_says(self, row):
+        module = import_module(f"llm_connector.providers.rows.{_HOMES.get(row.name, 'compatible')}")
+        assert row in module.ROWS
+
+    def test_every_module_of_rows_is_known(self):
+        modules = {path.stem for path in ROWS.glob("*.py")} - {"__init__"}
+        assert modules == {"compatible", *_HOMES.values()}
 
     @each_row
     def test_names_are_words(self, row):

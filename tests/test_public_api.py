@@ -31,7 +31,7 @@ PUBLIC = {
     "providers": "CHAT_AND_TOOLS ProviderSpec register_provider supported_providers",
     "types": """
         Adaptation Audio ChatChunk ChatOptions ChatRequest ChatResponse Choice Document Embeddings Image Message
-        ModelInfo Opaque Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta ToolResult
+        ModelInfo Opaque RankedDocument Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta ToolResult
         Usage Video assistant system tool_result user
     """,
     "wire": "Timeout",
@@ -46,7 +46,7 @@ SETTINGS = """
     provider model api_key region base_url timeout max_retries headers proxy http_client strict max_body_bytes
     max_event_bytes credentials
 """
-COROUTINES = {"chat", "models", "fetch_models", "embed", "count_tokens", "close", "aclose"}
+COROUTINES = {"chat", "models", "fetch_models", "embed", "rerank", "count_tokens", "close", "aclose"}
 COUNTERPARTS = {"ChatStream": "AsyncChatStream", "OllamaManager": "AsyncOllamaManager"}
 
 

@@ -56,7 +56,7 @@ def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def registered() -> Iterator[None]:
     yield
-    PROVIDERS.pop("acme", None)
+    PROVIDERS.remove("acme")
 
 
 def sent_to(client: Any, model: str = "m") -> str:

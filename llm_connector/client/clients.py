@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Embeddings,
         Messages,
         ModelInfo,
+        RankedDocument,
         ToolLike,
     )
     from llm_connector.wire import Timeout
@@ -196,6 +197,15 @@ class LlmClient(_Blocking):
         )
         return self._transport.run(steps, settings.timeout)
 
+    def rerank(
+        self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
+    ) -> list[RankedDocument]:
+        """The documents by relevance to the query, best first; `top_n` asks for the best ones only."""
+        settings, model = self._settings, self._settings.model_or_raise(model)
+        texts = setup.documents(query, documents, top_n)
+        steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
+        return self._transport.run(steps, settings.timeout)
+
     def count_tokens(
         self,
         messages: Messages,
@@ -264,6 +274,15 @@ class AsyncLlmClient(_Awaited):
         steps = operations.embed(
             settings.endpoint, setup.texts(inputs), settings.embedding_model(model), settings.retry
         )
+        return await self._transport.run(steps, settings.timeout)
+
+    async def rerank(
+        self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
+    ) -> list[RankedDocument]:
+        """The documents by relevance to the query, best first; `top_n` asks for the best ones only."""
+        settings, model = self._settings, self._settings.model_or_raise(model)
+        texts = setup.documents(query, documents, top_n)
+        steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
         return await self._transport.run(steps, settings.timeout)
 
     async def count_tokens(

@@ -19,9 +19,9 @@ from llm_connector.retry import Retry
 from llm_connector.types import ChatRequest, Messages, ToolLike, conversation
 from llm_connector.wire import Timeout
 
-__all__ = ["Call", "Configuration", "prompt", "texts"]
+__all__ = ["Call", "Configuration", "documents", "prompt", "texts"]
 
-_NO_CREDENTIALS: Final[Mapping[str, str]] = {}
+_NO_CREDENTIALS: Final[Mapping[str, Any]] = {}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset({"accept-encoding", "content-length", "transfer-encoding"})
 
@@ -57,12 +57,17 @@ class Configuration:
         spec = find(provider) if isinstance(provider, str) else provider
         if not isinstance(spec, ProviderSpec):
             raise ConfigurationError(f"provider is of type {type(spec).__name__}; give a name or a ProviderSpec")
+        known = _credentials(spec, credentials) if credentials or spec.credential_env else _NO_CREDENTIALS
+        if spec.configure is not None:
+            known = dict(known)
+            region = region or known.pop("region", None)
+            spec = spec.configure(spec, region, known)
         self.endpoint = Endpoint(
             spec,
             _base_url(spec, base_url, region),
             _key(spec, api_key),
             _headers(spec, headers) if headers else {},
-            _credentials(spec, credentials) if credentials else _NO_CREDENTIALS,
+            known,
         )
         self.model = model if model is not None else spec.default_model
         self.timeout = _timeout(timeout)
@@ -122,15 +127,26 @@ class Configuration:
         return new
 
 
-def texts(inputs: str | Sequence[str]) -> list[str]:
-    """The inputs of an embedding. Raises ConfigurationError that names the position of one without text."""
+def texts(inputs: str | Sequence[str], name: str = "inputs") -> list[str]:
+    """One or several texts. Raises ConfigurationError that names the position of one without text."""
     given = [inputs] if isinstance(inputs, str) else list(inputs)
     for position, text in enumerate(given):
         if not isinstance(text, str) or not text:
-            raise ConfigurationError(f"inputs[{position}]: give text that is not empty")
+            raise ConfigurationError(f"{name}[{position}]: give text that is not empty")
     if not given:
-        raise ConfigurationError("inputs: there are none; give a string or a list of them")
+        raise ConfigurationError(f"{name}: there are none; give at least one text")
     return given
+
+
+def documents(query: str, given: Sequence[str], top_n: int | None) -> list[str]:
+    """The documents of a ranking. Raises ConfigurationError for a query or a document without text."""
+    if not isinstance(query, str) or not query:
+        raise ConfigurationError("query: give text that is not empty")
+    if isinstance(given, str):
+        raise ConfigurationError("documents: give a list of texts, not one text")
+    if top_n is not None and top_n < 1:
+        raise ConfigurationError(f"top_n is {top_n!r}; give 1 or more")
+    return texts(given, "documents")
 
 
 def prompt(messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str) -> ChatRequest:
@@ -198,12 +214,17 @@ def _headers(spec: ProviderSpec, headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-def _credentials(spec: ProviderSpec, credentials: Mapping[str, Any]) -> dict[str, str]:
+def _credentials(spec: ProviderSpec, credentials: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(credentials) - set(spec.credentials))
     if unknown:
         known = ", ".join(spec.credentials) or "none besides api_key"
         raise ConfigurationError(f"unknown argument {unknown[0]!r}; credentials here: {known}", provider=spec.name)
-    return {name: value for name, value in credentials.items() if value is not None}
+    found = {name: value for name, value in credentials.items() if value is not None}
+    for name, variables in spec.credential_env.items():
+        value = next((value for variable in variables if (value := os.environ.get(variable, "").strip())), None)
+        if value is not None:
+            found.setdefault(name, value)
+    return found
 
 
 def _timeout(value: Timeout | float | None) -> Timeout:

@@ -1,11 +1,17 @@
-"""Wire formats: one file each, pure, without provider names."""
+"""The wire formats, and the seams they fill. Each is imported when it is first asked for."""
 
-from llm_connector.protocols.anthropic import AnthropicMessages
-from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
-from llm_connector.protocols.chat_completions import ChatCompletions
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol, path_segment
 from llm_connector.protocols.failures import ErrorDetail, error_class
-from llm_connector.protocols.ollama import OllamaChat
-from llm_connector.protocols.ollama_host import ollama_host
+
+if TYPE_CHECKING:
+    from llm_connector.protocols.anthropic import AnthropicMessages
+    from llm_connector.protocols.chat_completions import ChatCompletions
+    from llm_connector.protocols.ollama import OllamaChat
 
 __all__ = [
     "AnthropicMessages",
@@ -16,5 +22,19 @@ __all__ = [
     "OllamaChat",
     "Protocol",
     "error_class",
-    "ollama_host",
+    "path_segment",
 ]
+
+_HOMES = {
+    "AnthropicMessages": ".anthropic",
+    "ChatCompletions": ".chat_completions",
+    "OllamaChat": ".ollama",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home, __name__), name)
+    return value

@@ -65,8 +65,7 @@ class AnthropicMessages(Protocol):
     unsigned_thinking: bool = False
     unsupported: frozenset[str] = frozenset()
 
-    @property
-    def headers(self) -> Mapping[str, str]:
+    def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
         """The version of the API; beta headers are the caller's `extra_headers`."""
         return {"anthropic-version": self.version}
 
@@ -126,7 +125,7 @@ class AnthropicMessages(Protocol):
         code = details.get("error_code") if isinstance(details, dict) else None
         return replace(detail, code=code) if isinstance(code, str) else detail
 
-    def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """The other way of thinking, or no sampling settings, after a 400 that says so."""
         message = failure.message
         if _refuses(message, "thinking.type.enabled") and self.thinking in ("model", "budget"):

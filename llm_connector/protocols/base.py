@@ -10,18 +10,21 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pydantic_core import from_json
 
-from llm_connector.errors import ParseError, StreamError, UnsupportedError, excerpt
+from llm_connector.errors import ConfigurationError, ParseError, StreamError, UnsupportedError, excerpt
 from llm_connector.framing import Framing
 from llm_connector.protocols.assembly import Assembly
 from llm_connector.protocols.failures import ErrorDetail, error_detail
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes
 from llm_connector.wire import Event, Json, decode_json
 
-__all__ = ["ChunkParser", "ErrorEvent", "Protocol"]
+__all__ = ["ChunkParser", "ErrorEvent", "Protocol", "path_segment"]
+
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class ErrorEvent(Exception):
@@ -30,6 +33,16 @@ class ErrorEvent(Exception):
     def __init__(self, body: Json) -> None:
         super().__init__("the server reported an error inside its answer")
         self.body = body
+
+
+def path_segment(name: str) -> str:
+    """The name of a model as one segment of a path: it cannot lead anywhere else.
+
+    Raises ConfigurationError for a name that no segment can hold.
+    """
+    if name in ("", ".", ".."):
+        raise ConfigurationError(f"the model {name!r} cannot stand in an address; give its name")
+    return quote(name, safe="")
 
 
 @dataclass(frozen=True)
@@ -44,10 +57,12 @@ class Protocol:
     default_path: ClassVar[str] = ""
     """Path of a base URL that was given without any."""
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Headers that every request of this wire format carries, lower-case."""
-        return {}
+    def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
+        """Headers of a request of this wire format, lower-case.
+
+        `operation` is "chat", "embed", "models", "count", "rerank" or "other".
+        """
+        return _NO_HEADERS
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -57,6 +72,10 @@ class Protocol:
     @abstractmethod
     def chat_path(self, model: str, *, stream: bool) -> str:
         """Path below the base URL, without a leading slash."""
+
+    def request_path(self, request: ChatRequest, *, stream: bool) -> str:
+        """Path of a chat request, where more than its model decides."""
+        return self.chat_path(request.model or "", stream=stream)
 
     @abstractmethod
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
@@ -76,8 +95,8 @@ class Protocol:
         """What a decoded error body (or its text) says."""
         return error_detail(body)
 
-    def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
-        """This protocol without the field that the server just refused, and what was learned; None if nothing was."""
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+        """A protocol that does without what the server just refused, and what was learned; None if nothing was."""
         return None
 
     def models_path(self, cursor: str | None) -> str:
@@ -111,6 +130,18 @@ class Protocol:
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt."""
         raise self._unsupported("count tokens")
+
+    def rerank_path(self, model: str) -> str:
+        """Path of the endpoint that ranks documents."""
+        raise self._unsupported("rank documents")
+
+    def render_rerank(self, query: str, documents: Sequence[str], model: str, top_n: int | None) -> dict[str, Any]:
+        """The body of a ranking request; `top_n` asks for the best ones only."""
+        raise self._unsupported("rank documents")
+
+    def parse_rerank(self, body: Json) -> list[tuple[int, float]]:
+        """Index and score of each document that was ranked, in any order."""
+        raise self._unsupported("rank documents")
 
     def _unsupported(self, action: str) -> UnsupportedError:
         return UnsupportedError(f"the {self.name} wire format cannot {action}; use a provider that can")

@@ -10,7 +10,7 @@ import contextlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import SSEDecoder
@@ -109,7 +109,7 @@ class ChatCompletions(Protocol):
         asked = request.think_tags if request is not None else None
         return CompletionParser(request, split=self.think_tags if asked is None else asked)
 
-    def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """The other name of `max_tokens`, or no field at all, after a 400 that says so."""
         refused, message = failure.param or "", failure.message
         other = "max_completion_tokens" if self.max_tokens_field == "max_tokens" else "max_tokens"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import NDJSONDecoder
@@ -82,7 +82,7 @@ class OllamaChat(Protocol):
             return replace(detail, message=f"{detail.message}: run `ollama signin` on the machine of the server")
         return detail
 
-    def learn(self, failure: ErrorDetail) -> tuple[Self, str] | None:
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """Less of `think`, after a 400 that says so."""
         message = failure.message
         if self.thinking and "does not support thinking" in message:

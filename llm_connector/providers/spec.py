@@ -17,7 +17,7 @@ from llm_connector.protocols.turns import map_parts, stand_in
 from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Notes, Text, ToolResult, Video
 from llm_connector.wire import HttpRequest, Json, encode_json
 
-__all__ = ["CHAT_AND_TOOLS", "EVERYTHING", "ApiKey", "Endpoint", "Preparation", "ProviderSpec"]
+__all__ = ["CHAT_AND_TOOLS", "EVERYTHING", "ApiKey", "Configure", "Endpoint", "Preparation", "ProviderSpec"]
 
 CHAT_AND_TOOLS = frozenset({"chat", "tools"})
 EVERYTHING = CHAT_AND_TOOLS | {
@@ -27,6 +27,8 @@ EVERYTHING = CHAT_AND_TOOLS | {
 ApiKey: TypeAlias = str | Callable[[], Any] | None
 Preparation: TypeAlias = "Callable[[Endpoint, str, str | None], Endpoint]"
 """Called (in a thread by the async client) before a request: endpoint, operation and model in, endpoint out."""
+Configure: TypeAlias = "Callable[[ProviderSpec, str | None, Mapping[str, Any]], ProviderSpec]"
+"""Called when a client is made: row, region and credentials in, the row as this client uses it out."""
 
 _MEDIA = {Image: "images", Document: "documents", Audio: "audio", Video: "video"}
 _SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
@@ -39,7 +41,9 @@ class ProviderSpec:
 
     `base_url` is one URL, one per region with the default first, or None where the caller must give it. `api_key_env`
     names the variables that may hold the key, first one wins; empty means that no key is needed. `credentials` names
-    further keyword arguments of the client. `supports` lists capabilities. `docs` is the provider's own page.
+    further keyword arguments of the client, `credential_env` the variables that may hold them (and `region`).
+    `configure` fits the row to the region and the credentials of one client. `supports` lists capabilities. `remedies`
+    says what to do about an error, by its code or by words of its message. `docs` is the provider's own page.
     """
 
     name: str
@@ -56,11 +60,14 @@ class ProviderSpec:
     prepare: Preparation | None = field(default=None, repr=False)
     default_model: str | None = None
     default_embedding_model: str | None = None
+    credential_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    configure: Configure | None = field(default=None, repr=False)
+    remedies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def region_url(self, region: str | None) -> str | None:
         """The URL of a region; None without a region gives the default. Raises ConfigurationError with near matches."""
         if isinstance(self.base_url, str) or self.base_url is None:
-            if region is not None:
+            if region is not None and self.configure is None:
                 raise ConfigurationError(f"there are no regions here; leave out region={region!r}", provider=self.name)
             return self.base_url
         if region is None:
@@ -121,7 +128,7 @@ class Endpoint:
     base_url: str = field(repr=False)
     api_key: ApiKey = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
     learned: dict[str | None, Protocol] = field(default_factory=dict, compare=False, repr=False)
 
     def protocol(self, model: str | None) -> Protocol:
@@ -129,11 +136,18 @@ class Endpoint:
         return self.learned.get(model) or self.spec.protocol
 
     def request(
-        self, path: str, body: Json | None = None, method: str = "POST", headers: Mapping[str, str] = _NO_HEADERS
+        self,
+        path: str,
+        body: Json | None = None,
+        method: str = "POST",
+        headers: Mapping[str, str] = _NO_HEADERS,
+        operation: str = "other",
+        stream: bool = False,
     ) -> HttpRequest:
-        """The authorised request. Header names are lower-case; the caller's win over the row's."""
+        """The authorised request. Header names are lower-case; the caller's win over those of the wire format."""
         content = b"" if body is None else encode_json(body)
-        all_headers = {"accept": "application/json", "user-agent": _user_agent(), **self.spec.protocol.headers}
+        own = self.spec.protocol.headers(operation, stream=stream)
+        all_headers = {"accept": "application/json", "user-agent": _user_agent(), **own}
         if body is not None:
             all_headers["content-type"] = "application/json"
         if self.headers:
@@ -153,7 +167,8 @@ class Endpoint:
     def redact(self, text: str) -> str:
         """The text without the caller's secrets, should a server have echoed them."""
         named = (value for name, value in self.headers.items() if _SECRET_NAME.search(name))
-        for secret in (self.api_key, *self.credentials.values(), *named):
+        kept = (value for name, value in self.credentials.items() if _SECRET_NAME.search(name))
+        for secret in (self.api_key, *kept, *named):
             if isinstance(secret, str) and len(secret) >= 8:
                 text = text.replace(secret, "[secret]")
         return text
@@ -162,6 +177,10 @@ class Endpoint:
         """The same endpoint with a key that a callable gave."""
         api_key = None if key is None else clean_key(key, self.spec.name)
         return Endpoint(self.spec, self.base_url, api_key, self.headers, self.credentials, self.learned)
+
+    def with_credentials(self, credentials: Mapping[str, Any]) -> Endpoint:
+        """The same endpoint with credentials that callables gave."""
+        return Endpoint(self.spec, self.base_url, self.api_key, self.headers, credentials, self.learned)
 
 
 @functools.lru_cache(maxsize=256)

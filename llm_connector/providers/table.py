@@ -1,84 +1,62 @@
-"""The rows."""
+"""The table of providers. A row's module, and with it its wire format, is imported when the row is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 
-from llm_connector.auth import api_key_header
 from llm_connector.errors import ConfigurationError
-from llm_connector.protocols import AnthropicMessages, ChatCompletions, OllamaChat, ollama_host
-from llm_connector.providers.dialects import EmbeddedCompletions, start_embedded
-from llm_connector.providers.spec import CHAT_AND_TOOLS, EVERYTHING, ProviderSpec
+from llm_connector.providers.spec import ProviderSpec
 
 __all__ = ["PROVIDERS", "find", "register_provider", "supported_providers"]
 
+_COMPATIBLE = "compatible"
+_HOMES: Mapping[str, str] = {
+    "anthropic": "anthropic",
+    "ollama": "ollama",
+}
+"""The modules of `rows` that hold rows of other wire formats; every other row is in `compatible`."""
 
-def _table(*rows: ProviderSpec) -> dict[str, ProviderSpec]:
-    return {row.name: row for row in rows}
+
+class _Table(Mapping[str, ProviderSpec]):
+    """The rows by name. Asking for one imports its module; going through them imports all."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, ProviderSpec] = {}
+        self._own: dict[str, ProviderSpec] = {}
+        self._loaded: set[str] = set()
+
+    def __getitem__(self, name: str) -> ProviderSpec:
+        if name in self._own:
+            return self._own[name]
+        if name not in self._rows:
+            self._load(_HOMES.get(name, _COMPATIBLE))
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        for module in (_COMPATIBLE, *dict.fromkeys(_HOMES.values())):
+            self._load(module)
+        return iter({**self._rows, **self._own})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def add(self, spec: ProviderSpec) -> None:
+        """Put a row of the caller's before those of the library."""
+        self._own[spec.name] = spec
+
+    def remove(self, name: str) -> None:
+        """Take a row of the caller's away."""
+        self._own.pop(name, None)
+
+    def _load(self, module: str) -> None:
+        if module not in self._loaded:
+            rows: tuple[ProviderSpec, ...] = import_module(f"{__package__}.rows.{module}").ROWS
+            self._rows.update({row.name: row for row in rows})
+            self._loaded.add(module)
 
 
-PROVIDERS = _table(
-    ProviderSpec(
-        name="openai",
-        protocol=ChatCompletions(max_tokens_field="max_completion_tokens", unsupported=frozenset({"top_k"})),
-        base_url="https://api.openai.com/v1",
-        base_url_env=("OPENAI_BASE_URL",),
-        api_key_env=("OPENAI_API_KEY",),
-        supports=EVERYTHING - {"video"},
-        docs="https://platform.openai.com/docs/api-reference/chat",
-    ),
-    ProviderSpec(
-        name="openai_compatible",
-        protocol=ChatCompletions(replay="tool_turns"),
-        base_url=None,
-        optional_key_env=("OPENAI_COMPATIBLE_API_KEY",),
-        base_url_env=("OPENAI_COMPATIBLE_BASE_URL",),
-        supports=EVERYTHING,
-        docs="https://platform.openai.com/docs/api-reference/chat",
-    ),
-    ProviderSpec(
-        name="anthropic",
-        protocol=AnthropicMessages(),
-        base_url="https://api.anthropic.com",
-        base_url_env=("ANTHROPIC_BASE_URL",),
-        api_key_env=("ANTHROPIC_API_KEY",),
-        auth=api_key_header("x-api-key"),
-        supports=EVERYTHING - {"audio", "video", "embeddings"} | {"count_tokens"},
-        docs="https://docs.anthropic.com/en/api/messages",
-    ),
-    ProviderSpec(
-        name="deepseek",
-        protocol=ChatCompletions(
-            replay="tool_turns", thinking_field="thinking", efforts=("high", "max"),
-            forced_choice_thinking=False, json_schema=False, empty_content="",
-        ),
-        base_url="https://api.deepseek.com",
-        base_url_env=("DEEPSEEK_BASE_URL", "DEEPSEEK_API_BASE"),
-        api_key_env=("DEEPSEEK_API_KEY",),
-        supports=CHAT_AND_TOOLS | {"reasoning", "structured_output", "models"},
-        docs="https://api-docs.deepseek.com",
-    ),
-    ProviderSpec(
-        name="ollama",
-        protocol=OllamaChat(),
-        base_url="http://localhost:11434",
-        base_url_env=("OLLAMA_HOST",),
-        read_base_url=ollama_host,
-        optional_key_env=("OLLAMA_API_KEY",),
-        supports=EVERYTHING - {"documents", "audio", "video"} | {"model_management"},
-        docs="https://docs.ollama.com/api",
-    ),
-    ProviderSpec(
-        name="local",
-        protocol=EmbeddedCompletions(think_tags=True, efforts=()),
-        base_url="http://127.0.0.1/v1",
-        prepare=start_embedded,
-        default_model="smollm2-135m-instruct",
-        default_embedding_model="all-minilm-l6-v2",
-        supports=CHAT_AND_TOOLS | {"structured_output", "embeddings", "models", "count_tokens"},
-        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
-    ),
-)  # fmt: skip
+PROVIDERS = _Table()
 
 
 def supported_providers() -> list[str]:
@@ -90,7 +68,7 @@ def register_provider(spec: ProviderSpec, *, replace: bool = False) -> None:
     """Add a row for this process. Raises ConfigurationError for a taken name unless `replace` is set."""
     if spec.name in PROVIDERS and not replace:
         raise ConfigurationError(f"provider {spec.name!r} exists; pass replace=True to take its place")
-    PROVIDERS[spec.name] = spec
+    PROVIDERS.add(spec)
 
 
 def find(name: str) -> ProviderSpec:

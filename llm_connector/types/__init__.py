@@ -20,6 +20,7 @@ from llm_connector.types.messages import (
 )
 from llm_connector.types.models import ModelInfo
 from llm_connector.types.part import CacheMark
+from llm_connector.types.ranking import RankedDocument
 from llm_connector.types.request import ChatOptions, ChatRequest, Effort, JsonSchema, ReasoningOption
 from llm_connector.types.response import ChatResponse, Choice, FinishReason
 from llm_connector.types.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
@@ -48,6 +49,7 @@ __all__ = [
     "ModelInfo",
     "Notes",
     "Opaque",
+    "RankedDocument",
     "Reasoning",
     "ReasoningDelta",
     "ReasoningOption",
