@@ -20,6 +20,7 @@ from llm_connector.types import (
     Message,
     Notes,
     Opaque,
+    PlainTurn,
     Reasoning,
     Text,
     ToolCall,
@@ -74,7 +75,10 @@ class MessagesForm:
         turns: list[dict[str, Any]] = []
         for message in self._messages[start:]:
             role = "assistant" if message.role == "assistant" else "user"
-            content = self._content(message, role)
+            if type(message) is PlainTurn and message.role == role:
+                content: Content = message.text if message.text.strip() else ""
+            else:
+                content = self._content(message, role)
             if not content:
                 self._notes.add(
                     "dropped", f"empty {message.role} message", "this server refuses messages without content"
@@ -92,8 +96,10 @@ class MessagesForm:
 
     def _settled(self, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = []
+        final = turns[-1] if turns else None
         for turn in turns:
-            if turn["role"] == "assistant" and not self._settle(turn, last=turn is turns[-1]):
+            settled = turn["role"] != "assistant" or (type(turn["content"]) is str and turn is not final)
+            if not settled and not self._settle(turn, last=turn is final):
                 continue
             if kept and kept[-1]["role"] == turn["role"]:
                 kept[-1]["content"] = _joined(kept[-1]["content"], turn["content"])

@@ -21,6 +21,7 @@ from llm_connector.types import (
     Message,
     Notes,
     Opaque,
+    PlainTurn,
     Reasoning,
     Text,
     ToolCall,
@@ -53,6 +54,9 @@ class MessageForm:
         shown: list[dict[str, Any]] = []
         for message in messages:
             role = message.role
+            if type(message) is PlainTurn and not shown:
+                rendered.append({"role": role, "content": message.text})
+                continue
             parts = message.parts
             if len(parts) == 1 and type(parts[0]) is Text and message.name is None and role != "tool" and not shown:
                 text = parts[0]

@@ -17,6 +17,7 @@ from llm_connector.types import (
     Message,
     Notes,
     Opaque,
+    PlainTurn,
     Reasoning,
     Text,
     ToolCall,
@@ -36,6 +37,9 @@ def render_messages(messages: Sequence[Message], notes: Notes) -> list[dict[str,
     names: dict[str, str] = {}
     rendered: list[dict[str, Any]] = []
     for message in messages:
+        if type(message) is PlainTurn:
+            rendered.append({"role": message.role, "content": message.text})
+            continue
         parts = message.parts
         if message.name is not None:
             notes.add("dropped", "name", "messages of this wire format have no names")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from llm_connector.errors import ConfigurationError
-from llm_connector.types import AnyPart, Message, Notes, Opaque, Reasoning, Text, ToolCall, ToolResult
+from llm_connector.types import AnyPart, Message, Notes, Opaque, PlainTurn, Reasoning, Text, ToolCall, ToolResult
 
 __all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in"]
 
@@ -25,6 +25,8 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
     open_calls: dict[str, str] = {}
     position = 0
     for number, message in enumerate(messages):
+        if type(message) is PlainTurn and not open_calls:
+            continue
         parts = message.parts
         if open_calls:
             for part in parts:
@@ -70,6 +72,8 @@ def map_parts(
     """
     changed: list[Message] | None = None
     for position, message in enumerate(messages):
+        if type(message) is PlainTurn:
+            continue
         parts = message.parts
         if _only_text(parts) or not any(isinstance(part, kinds) for part in parts):
             continue

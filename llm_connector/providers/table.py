@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
+from itertools import chain
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.providers.spec import ProviderSpec
@@ -22,21 +23,15 @@ class _Table(Mapping[str, ProviderSpec]):
     """The rows by name. Asking for one imports its module; going through them imports all."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, ProviderSpec] = {}
+        self._modules: dict[str, dict[str, ProviderSpec]] = {}
         self._own: dict[str, ProviderSpec] = {}
-        self._loaded: set[str] = set()
 
     def __getitem__(self, name: str) -> ProviderSpec:
-        if name in self._own:
-            return self._own[name]
-        if name not in self._rows:
-            self._load(_HOMES.get(name, _COMPATIBLE))
-        return self._rows[name]
+        return self._own[name] if name in self._own else self._module(_HOMES.get(name, _COMPATIBLE))[name]
 
     def __iter__(self) -> Iterator[str]:
-        for module in (_COMPATIBLE, *dict.fromkeys(_HOMES.values())):
-            self._load(module)
-        return iter({**self._rows, **self._own})
+        rows = (self._module(module) for module in (_COMPATIBLE, *dict.fromkeys(_HOMES.values())))
+        return iter(dict.fromkeys([*chain.from_iterable(rows), *self._own]))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -49,11 +44,12 @@ class _Table(Mapping[str, ProviderSpec]):
         """Take a row of the caller's away."""
         self._own.pop(name, None)
 
-    def _load(self, module: str) -> None:
-        if module not in self._loaded:
-            rows: tuple[ProviderSpec, ...] = import_module(f"{__package__}.rows.{module}").ROWS
-            self._rows.update({row.name: row for row in rows})
-            self._loaded.add(module)
+    def _module(self, module: str) -> dict[str, ProviderSpec]:
+        rows = self._modules.get(module)
+        if rows is None:
+            loaded: tuple[ProviderSpec, ...] = import_module(f"{__package__}.rows.{module}").ROWS
+            rows = self._modules[module] = {row.name: row for row in loaded}
+        return rows
 
 
 PROVIDERS = _Table()

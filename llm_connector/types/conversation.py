@@ -6,11 +6,11 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.types.media import Audio, Document, Image, Video
-from llm_connector.types.messages import AnyPart, Message, Reasoning, Role, Text, ToolCall, ToolResult
+from llm_connector.types.messages import AnyPart, Message, PlainTurn, Reasoning, Role, Text, ToolCall, ToolResult
 from llm_connector.types.part import Part
 from llm_connector.wire import decode_json
 
@@ -29,16 +29,8 @@ ROLES: dict[str, Role] = {
     "function": "tool",
 }
 
-_RESULT_ROLES = ("tool", "function")
+_TEXT_ROLES = {name: role for name, role in ROLES.items() if role != "tool"}
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
-
-_TEXT_FIELDS = set(Text.model_fields)
-_MESSAGE_FIELDS = set(Message.model_fields)
-_new = object.__new__
-_set_values, _set_given, _set_extra, _set_private = (
-    BaseModel.__dict__[slot].__set__
-    for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-)
 
 
 def conversation(messages: Messages) -> list[Message]:
@@ -49,17 +41,17 @@ def conversation(messages: Messages) -> list[Message]:
     if isinstance(messages, str):
         if not messages:
             raise ConfigurationError("messages: the text is empty; give it content")
-        return [_plain("user", messages)]
+        return [PlainTurn("user", messages)]
     if isinstance(messages, Message):
         return [messages]
     if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
         raise ConfigurationError("messages: give a string, a Message, or a list of messages or role/content dicts")
     turns: list[Message] = []
     for position, message in enumerate(messages):
-        if type(message) is dict and len(message) == 2:  # what most turns of a long history are
+        if type(message) is dict and len(message) == 2:
             named, content = message.get("role"), message.get("content")
-            if type(content) is str and type(named) is str and named in ROLES and named not in _RESULT_ROLES:
-                turns.append(_plain(ROLES[named], content))
+            if type(content) is str and type(named) is str and named in _TEXT_ROLES:
+                turns.append(PlainTurn(_TEXT_ROLES[named], content))
                 continue
         try:
             turn = message if isinstance(message, Message) else _turn(message)
@@ -90,25 +82,6 @@ def parsed_arguments(raw: str) -> tuple[dict[str, Any], str | None]:
     if not isinstance(value, dict):
         return {}, f"the arguments are not a JSON object but {type(value).__name__}"
     return value, None
-
-
-def _plain(role: Role, text: str) -> Message:
-    """`Message(role=role, parts=[Text(text)])` of values that need no check, in a third of the time.
-
-    Histories are long. Each of the two takes what `model_construct` would give it; the sets hold every field, so they
-    can be shared.
-    """
-    part = _new(Text)
-    _set_values(part, {"type": "text", "text": text, "cache": None, "citations": None})
-    _set_given(part, _TEXT_FIELDS)
-    _set_extra(part, None)
-    _set_private(part, None)
-    message = _new(Message)
-    _set_values(message, {"role": role, "parts": [part], "name": None})
-    _set_given(message, _MESSAGE_FIELDS)
-    _set_extra(message, None)
-    _set_private(message, None)
-    return message
 
 
 def _turn(message: Mapping[str, Any]) -> Message:
@@ -239,7 +212,8 @@ def _call(call: Any) -> ToolCall:
         return call
     function = call["function"]
     arguments = function.get("arguments")
-    extra = {key: value for key, value in call.items() if key not in ("id", "type", "index", "function")} or None
+    ordinary = {"id", "index", "function", *(["type"] if call.get("type") in (None, "function") else [])}
+    extra = {key: value for key, value in call.items() if key not in ordinary} or None
     call_id = call.get("id") or _made_id(function["name"])
     if isinstance(arguments, Mapping):
         return ToolCall(id=call_id, name=function["name"], arguments=dict(arguments), extra=extra)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,7 @@ __all__ = [
     "AnyPart",
     "Message",
     "Opaque",
+    "PlainTurn",
     "Reasoning",
     "Role",
     "Text",
@@ -133,6 +134,52 @@ class Message(BaseModel):
     def tool_calls(self) -> list[ToolCall]:
         """The calls in order."""
         return [part for part in self.parts if isinstance(part, ToolCall)]
+
+
+if TYPE_CHECKING:
+
+    class PlainTurn(Message):
+        """Wherever a message is read, this one does as well."""
+
+        def __init__(self, role: Role, text: str) -> None: ...
+        def message(self) -> Message: ...
+
+else:
+
+    class PlainTurn:
+        """A turn of one text, inside a request.
+
+        It reads like a `Message` and becomes one where it is changed. Histories are long and most of their turns are
+        this: two pydantic objects for each would take as long as all the rest of a request.
+        """
+
+        __slots__ = ("role", "text")
+
+        name = None
+
+        def __init__(self, role: Role, text: str) -> None:
+            self.role = role
+            self.text = text
+
+        @property
+        def parts(self) -> list[AnyPart]:
+            return [Text(self.text)]
+
+        def message(self) -> Message:
+            return Message(role=self.role, parts=self.parts)
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return getattr(self.message(), name)
+
+        def __eq__(self, other: object) -> bool:
+            return self.message() == (other.message() if isinstance(other, PlainTurn) else other)
+
+        __hash__ = None
+
+        def __repr__(self) -> str:
+            return repr(self.message())
 
 
 def system(*parts: str | AnyPart) -> Message:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_serializer
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.schema import Schema, inlined, model_schema
 from llm_connector.types.conversation import Messages, conversation
-from llm_connector.types.messages import Message
+from llm_connector.types.messages import Message, PlainTurn
 from llm_connector.types.tools import Tool, ToolLike
 from llm_connector.wire import Timeout
 
@@ -113,12 +113,17 @@ class ChatRequest(BaseModel):
             turns = conversation(messages)
         if not turns:
             raise ConfigurationError("messages: there are none; give a string, a Message or a list of them")
-        fields["messages"] = turns
+        fields["messages"] = []
         try:
             request = cls(**fields)
         except ValidationError as error:
             raise ConfigurationError(f"options: {_problems(error)}") from None
+        request.messages = turns  # each of them has been checked
         return request._checked()
+
+    @field_serializer("messages", mode="wrap")
+    def _whole(self, turns: list[Message], serialize: SerializerFunctionWrapHandler) -> Any:
+        return serialize([turn.message() if isinstance(turn, PlainTurn) else turn for turn in turns])
 
     def _checked(self) -> ChatRequest:
         if self.tool_choice not in (None, "auto", "none", "required"):

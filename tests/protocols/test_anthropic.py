@@ -283,7 +283,7 @@ class TestRequests:
 
     def test_the_newest_version_takes_no_sampling_settings(self):
         newest = AnthropicMessages(version="2026-10-21")
-        assert newest.headers == {"anthropic-version": "2026-10-21"}
+        assert newest.headers("chat") == {"anthropic-version": "2026-10-21"}
         assert render(protocol=newest, temperature=0.5) == (render()[0], [("dropped", "temperature")])
 
     def test_tools_are_offered_with_their_schemas(self):
