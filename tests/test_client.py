@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import random
@@ -794,10 +795,15 @@ def test_what_follows_an_answer_is_not_taken_for_the_next(driver, wire_server):
 
     def answer(peer: socket.socket) -> None:
         peer.sendall(head % len(whole) + whole + head % len(forged) + forged)
+        peer.settimeout(0.2)
+        with contextlib.suppress(OSError):
+            again.append(peer.recv(65536))  # keeps the connection open, so that it is used again
 
+    again: list[bytes] = []
     with RawServer(answer) as server:
         client = driver.client(base_url=server.url)
         assert [driver.run(client.chat("Hi")).text for _ in range(3)] == ["first"] * 3
+    assert not any(again), "a request was sent on a connection with an answer to nothing"
 
 
 def test_a_request_can_be_answered_from_its_content(driver, wire_server):

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import LlmConnectorError
-from llm_connector.transport.body import OpenBody
+from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated_async, is_compressed
 from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, pool_key
 from llm_connector.transport.settings import (
@@ -102,7 +102,8 @@ class AsyncTransport:
             if pool is None:
                 response = await self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
             else:
-                response = await pool.transport.handle_async_request(outgoing)
+                while unasked(response := await pool.transport.handle_async_request(outgoing)):
+                    await response.aclose()
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             proxy = pool.proxy if pool is not None else ""
             cause = cause_of(error)

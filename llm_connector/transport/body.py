@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from llm_connector.transport.phases import AsyncPhasedStream, PhasedStream
     from llm_connector.transport.pools import Pool
 
-__all__ = ["OpenBody"]
+__all__ = ["OpenBody", "unasked"]
 
 BlocksT = TypeVar("BlocksT")
+
+
+def unasked(response: httpx.Response) -> bool:
+    """Whether an answer was there before its question: sent behind another one, it belongs to nobody."""
+    return getattr(response.extensions.get("network_stream"), "silent", False)
 
 
 class OpenBody(Generic[BlocksT]):
@@ -39,16 +44,14 @@ class OpenBody(Generic[BlocksT]):
         self._deadline = deadline
         self._pool = pool
         self._blocks: BlocksT | None = None
-        if self._connection() is None:
+        if not hasattr(response.extensions.get("network_stream"), "phase"):
             idle = NO_LIMIT if timeout.idle is None else timeout.idle
             outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
 
     def _connection(self) -> PhasedStream | AsyncPhasedStream | None:
         """The connection below, if it is one of ours."""
-        from llm_connector.transport.phases import AsyncPhasedStream, PhasedStream  # needs httpcore, which loads late
-
-        stream = self._response.extensions.get("network_stream")
-        return stream if isinstance(stream, PhasedStream | AsyncPhasedStream) else None
+        stream: Any = self._response.extensions.get("network_stream")
+        return stream if hasattr(stream, "phase") else None
 
     def _set_limit(self, seconds: float) -> bool:
         """Replace the limit of each read from here on; False where the connection is not ours."""

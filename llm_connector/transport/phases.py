@@ -81,8 +81,11 @@ class PhasedStream(httpcore.NetworkStream):
         self._busy = 0
         self._closed = False
         self.phase = _Phase()
+        self.silent = False
+        """Whether nothing has been read since the last write."""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.silent = False
         if self._unsent.size:
             with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
                 self._send(self._unsent.take(), self._unsent.timeout)
@@ -93,6 +96,7 @@ class PhasedStream(httpcore.NetworkStream):
             self._done()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.silent = True
         if self._unsent.add(buffer, timeout) > _MOST_UNSENT:
             self._send(self._unsent.take(), timeout)
 
@@ -137,14 +141,17 @@ class AsyncPhasedStream(httpcore.AsyncNetworkStream):
         self._stream = stream
         self._unsent = _Unsent()
         self.phase = _Phase()
+        self.silent = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self.silent = False
         if self._unsent.size:
             with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
                 await self._stream.write(self._unsent.take(), self._unsent.timeout)
         return await self._stream.read(max_bytes, self.phase.limit(timeout))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self.silent = True
         if self._unsent.add(buffer, timeout) > _MOST_UNSENT:
             await self._stream.write(self._unsent.take(), timeout)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError
-from llm_connector.transport.body import OpenBody
+from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated, is_compressed
 from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, pool_key
 from llm_connector.transport.settings import (
@@ -99,7 +99,8 @@ class SyncTransport:
             if pool is None:
                 response = self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
             else:
-                response = pool.transport.handle_request(outgoing)
+                while unasked(response := pool.transport.handle_request(outgoing)):
+                    response.close()
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError) as error:
             proxy = pool.proxy if pool is not None else ""
             cause = cause_of(error)
