@@ -31,7 +31,7 @@ MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError
 _FAILURES = (ErrorEvent, ParseError, *MISSHAPEN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RenderedChat:
     """A chat request as it will be sent. Making one does no I/O and raises every mistake that can be seen before."""
 
@@ -191,9 +191,10 @@ def misshapen(error: Exception, rendered: RenderedChat, body: str = "") -> Parse
 
 def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str, str]) -> ChatResponse:
     """The answer with what only the exchange knows: headers, adaptations, and whose thoughts these are."""
-    answer.headers = shown_headers(rendered.endpoint, headers)
-    answer.request_id = answer.request_id or request_id(answer.headers)
-    answer.adaptations = list(rendered.notes.adaptations)
+    shown = shown_headers(rendered.endpoint, headers)
+    known = answer.request_id or request_id(shown)
+    # Three assignments would cost a microsecond each.
+    answer.__dict__.update(headers=shown, request_id=known, adaptations=list(rendered.notes.adaptations))
     provider = rendered.endpoint.spec.name
     for choice in answer.choices:
         parts = choice.message.parts

@@ -239,8 +239,12 @@ def attempts(
     while True:
         attempt += 1
         try:
-            ready = yield from _ready(endpoint, use)
-            response = yield from _follow(make(ready), stream)
+            if endpoint.unready:
+                ready = yield from _ready(endpoint, use)
+            request = make(ready)
+            response = yield Send(request, stream)
+            if response.status in (307, 308):
+                response = yield from _follow(request, response, stream)
             if not 200 <= response.status < 300:
                 raise api_error(ready, response, body_of(ready, response))
             return read(ready, response)
@@ -274,9 +278,8 @@ def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
     return endpoint
 
 
-def _follow(request: HttpRequest, stream: bool) -> Steps[HttpResponse]:
-    """Send, following 307 and 308 on the same origin only: a key must not reach another host."""
-    response: HttpResponse = yield Send(request, stream)
+def _follow(request: HttpRequest, response: HttpResponse, stream: bool) -> Steps[HttpResponse]:
+    """Send again where 307 and 308 lead, on the same origin only: a key must not reach another host."""
     for _ in range(_MAX_REDIRECTS):
         target = _redirected(request.url, response)
         if target is None:

@@ -100,7 +100,7 @@ class HttpRequest:
         return f"HttpRequest({self.method} {self.url.partition('?')[0]} {shown} {len(self.content)} bytes)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpResponse:
     """An answer. It has been read into `content`, unless a stream succeeded: then `source` is the open body."""
 
@@ -128,7 +128,7 @@ class Event(NamedTuple):
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Send:
     """Ask the driver to send; it replies with an `HttpResponse`, or throws a `TransportError` in.
 

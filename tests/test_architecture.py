@@ -253,7 +253,8 @@ def statements_of(tree: ast.Module) -> Iterator[ast.stmt]:
     """The statements of a module; one with a `__getattr__` has what type checkers see as well."""
     lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
     for node in tree.body:
-        yield from node.body if lazy and isinstance(node, ast.If) else (node,)
+        twofold = isinstance(node, ast.If) and (lazy or node.orelse)
+        yield from node.body if isinstance(node, ast.If) and twofold else (node,)
 
 
 def top_level_names(tree: ast.Module) -> Iterator[str]:

@@ -36,7 +36,7 @@ Replay: TypeAlias = Literal["never", "tool_turns", "always"]
 """Which assistant turns are sent back with their reasoning."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MessageForm:
     """How one server wants its messages. `lost_reasoning`: a turn whose thoughts are gone says so with an empty one."""
 

@@ -23,6 +23,8 @@ class ToolNames:
         self._wire: dict[str, str] = {}
         self._original: dict[str, str] = {}
         tools = request.tools if request is not None else ()
+        if not tools:
+            return
         renamed = [tool.name for tool in tools if not tool.native and not _TOOL_NAME(tool.name)]
         taken = {tool.name for tool in tools}
         for name in renamed:

@@ -131,6 +131,15 @@ class Endpoint:
     credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
     learned: dict[str | None, Protocol] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def unready(self) -> bool:
+        """Whether something must be called before a request can be made."""
+        return (
+            self.spec.prepare is not None
+            or callable(self.api_key)
+            or (bool(self.credentials) and any(map(callable, self.credentials.values())))
+        )
+
     def protocol(self, model: str | None) -> Protocol:
         """The wire format as this server speaks it for this model."""
         return self.learned.get(model) or self.spec.protocol

@@ -44,7 +44,7 @@ def conversation(messages: Messages) -> list[Message]:
         return [PlainTurn("user", messages)]
     if isinstance(messages, Message):
         return [messages]
-    if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
+    if type(messages) is not list and (isinstance(messages, Mapping) or not isinstance(messages, Iterable)):
         raise ConfigurationError("messages: give a string, a Message, or a list of messages or role/content dicts")
     turns: list[Message] = []
     for position, message in enumerate(messages):

@@ -74,7 +74,7 @@ class ToolCall(Part):
     type: Literal["tool_call"] = "tool_call"
     id: str
     name: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     arguments_raw: str = ""
     error: str | None = None
     provider: str | None = None
@@ -87,7 +87,7 @@ class ToolResult(Part):
     type: Literal["tool_result"] = "tool_result"
     call_id: str
     name: str | None = None
-    parts: list[Annotated[Text | Image | Document, Field(discriminator="type")]] = []
+    parts: list[Annotated[Text | Image | Document, Field(discriminator="type")]] = Field(default_factory=list)
     error: bool = False
     cache: CacheMark = None
 

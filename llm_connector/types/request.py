@@ -86,7 +86,7 @@ class ChatRequest(BaseModel):
     logit_bias: dict[str, int | float] | None = None
     logprobs: bool | int | None = None
     user: str | None = None
-    tools: list[Tool] = []
+    tools: list[Tool] = Field(default_factory=list)
     tool_choice: str | None = None
     parallel_tool_calls: bool | None = None
     strict_schema: bool | None = None

@@ -49,10 +49,10 @@ class ChatResponse(BaseModel):
     id: str | None = None
     created: int | None = None
     request_id: str | None = None
-    citations: list[dict[str, Any]] = []
-    adaptations: list[Adaptation] = []
-    extra: dict[str, Any] = {}
-    headers: dict[str, str] = Field(default={}, repr=False)
+    citations: list[dict[str, Any]] = Field(default_factory=list)
+    adaptations: list[Adaptation] = Field(default_factory=list)
+    extra: dict[str, Any] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
     raw: Any = Field(default=None, repr=False)
 
     @property
