@@ -220,8 +220,10 @@ def _at(rendered: RenderedChat, ready: Endpoint) -> RenderedChat:
 
 
 def _request(rendered: RenderedChat, ready: Endpoint) -> HttpRequest:
-    headers = rendered.request.extra_headers or _NO_HEADERS
-    return ready.request(rendered.path, rendered.body, headers=headers, operation="chat", stream=rendered.stream)
+    request = rendered.request
+    stream = ready.protocol(request.model).streams(request, stream=rendered.stream)
+    headers = request.extra_headers or _NO_HEADERS
+    return ready.request(rendered.path, rendered.body, headers=headers, operation="chat", stream=stream)
 
 
 def attempts(
@@ -307,7 +309,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
     protocol = rendered.endpoint.protocol(rendered.request.model)
-    if response.content.lstrip().startswith((b"data:", b"event:", b":")):
+    if response.content.lstrip().startswith((b"data:", b"event:", b"id:", b":")):
         decoder = ChatDecoder(rendered, response, len(response.content) + 1)  # a stream although none was asked for
         for _ in (*decoder.feed(response.content), *decoder.close()):
             pass

@@ -26,10 +26,11 @@ from llm_connector.errors import (
     TransportError,
     UnsupportedError,
 )
-from llm_connector.operations import chat, count_tokens, embed, list_models, open_stream, render
-from llm_connector.providers import Endpoint, find
+from llm_connector.operations import chat, count_tokens, embed, list_models, open_stream, render, rerank
+from llm_connector.protocols import ChatCompletions
+from llm_connector.providers import CHAT_AND_TOOLS, Endpoint, find
 from llm_connector.retry import LONGEST_WAIT, Retry
-from llm_connector.types import ChatRequest
+from llm_connector.types import ChatRequest, RankedDocument
 from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep
 from tests.support.answers import completion, delta, json_answer, sse
 
@@ -752,6 +753,7 @@ def test_a_vector_too_few_is_an_error():
         ("deepseek", lambda endpoint: embed(endpoint, ["a"], "e", Retry())),
         ("openai", lambda endpoint: count_tokens(endpoint, request(), Retry())),
         ("anthropic", lambda endpoint: embed(endpoint, ["a"], "e", Retry())),
+        ("anthropic", lambda endpoint: rerank(endpoint, "q", ["a"], "e", Retry())),
     ],
 )
 def test_what_a_row_lacks_is_refused_before_anything_is_sent(provider, start):
@@ -765,6 +767,44 @@ def test_tokens_are_counted_where_the_server_can():
 
     assert trace.result == 12
     assert trace.sent[0].url.endswith("/v1/messages/count_tokens")
+
+
+class Ranking(ChatCompletions):
+    """A server of Chat Completions that also ranks."""
+
+    def rerank_path(self, model):
+        return "rank"
+
+    def render_rerank(self, query, documents, model, top_n):
+        return {"model": model, "query": query, "documents": list(documents), "top_n": top_n}
+
+    def parse_rerank(self, body):
+        return [(item["index"], item["score"]) for item in body["results"]]
+
+
+RANKING = replace(find("openai_compatible"), protocol=Ranking(), supports=CHAT_AND_TOOLS | {"rerank"})
+
+
+def test_documents_are_ranked_best_first():
+    ranks = {"results": [{"index": 0, "score": 0.1}, {"index": 2, "score": 0.9}]}
+
+    trace = drive(rerank(at(spec=RANKING), "q", ["a", "b", "c"], "r", Retry(), 2), json_answer(ranks))
+
+    assert trace.result == [
+        RankedDocument(index=2, score=0.9, document="c"),
+        RankedDocument(index=0, score=0.1, document="a"),
+    ]
+    assert trace.sent[0].url.endswith("/rank")
+    assert trace.bodies == [{"model": "r", "query": "q", "documents": ["a", "b", "c"], "top_n": 2}]
+
+
+@pytest.mark.parametrize("index", [3, -1])
+def test_a_rank_of_a_document_that_was_not_sent_is_an_error(index):
+    ranks = json_answer({"results": [{"index": index, "score": 1.0}]})
+
+    error = drive(rerank(at(spec=RANKING), "q", ["a", "b", "c"], "r", Retry()), ranks).failed(ParseError)
+
+    assert f"document {index} was ranked, but 3 were sent" in str(error)
 
 
 @pytest.mark.parametrize("status", [200, 401])

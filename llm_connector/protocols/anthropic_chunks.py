@@ -14,7 +14,7 @@ from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.tool_calls import Slot
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Opaque, ToolCallDelta, Usage, parsed_arguments
-from llm_connector.wire import Event, Json
+from llm_connector.wire import Json
 
 __all__ = ["MessagesParser", "messages_usage"]
 
@@ -84,6 +84,8 @@ _HOMES: dict[Any, tuple[type[_Block], str]] = {
 class MessagesParser(ChunkParser):
     """One Messages answer."""
 
+    end_marker = b"[DONE]"  # of imitators
+
     def __init__(self, request: ChatRequest | None = None) -> None:
         super().__init__(request)
         self._names = ToolNames(request)
@@ -94,19 +96,6 @@ class MessagesParser(ChunkParser):
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
         self._whole = False
-
-    def feed(self, event: Event) -> Iterable[ChatChunk]:
-        """The chunks of one event. Imitators end with `[DONE]`, or report errors as plain text."""
-        if event.data == b"[DONE]":
-            self.done = True
-            return ()
-        if event.name == "error":
-            try:
-                body = self.decode(event.data)
-            except ParseError:
-                body = event.data.decode("utf-8", "replace")
-            raise ErrorEvent(body)
-        return super().feed(event)
 
     def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
         """The chunks of one decoded event. Kinds of events and deltas that are not known are ignored."""

@@ -77,6 +77,10 @@ class Protocol:
         """Path of a chat request, where more than its model decides."""
         return self.chat_path(request.model or "", stream=stream)
 
+    def streams(self, request: ChatRequest, *, stream: bool) -> bool:
+        """Whether the answer is asked for as a stream: some models give no other, to plain calls either."""
+        return stream
+
     @abstractmethod
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of a chat request. What cannot be said as asked goes into `notes`."""
@@ -175,6 +179,8 @@ class ChunkParser:
             if self.end_marker and data.strip() == self.end_marker:
                 self.done = True
                 return ()
+            if name == "error":  # some report them as plain text
+                raise ErrorEvent(data.decode("utf-8", "replace")) from None
             body = self.decode(data)
         if type(body) is not dict:
             raise ErrorEvent(body)

@@ -60,15 +60,24 @@ class OllamaParser(ChunkParser):
         self._splitter = ThinkSplitter() if request is not None and request.think_tags else None
         self._whole = False
         self._unexplained = False
+        self._text: list[str] | None = None  # of a stream whose lines bring text and nothing else
 
     def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
         """The chunks of one line: several when it carries several deltas."""
+        message = body.get("message")
+        if self._text is not None and type(message) is dict and len(message) == 2:
+            text = message.get("content")
+            if text and type(text) is str and not (body.get("done") or body.get("logprobs")):
+                self._text.append(text)
+                return (ChatChunk(text),)
+        return self._read_line(body, message)
+
+    def _read_line(self, body: dict[str, Any], message: Any) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
         if self.assembly.model is None:
             head = self.assembly.head(body.get("id"), body.get("model"))
             if head is not None:
                 chunks.append(head)
-        message = body.get("message")
         if type(message) is not dict:
             if message and isinstance(message, str):  # an error object of a gateway
                 raise ErrorEvent(body)
@@ -112,7 +121,9 @@ class OllamaParser(ChunkParser):
         content = message.get("content")
         if content and isinstance(content, str):
             if self._splitter is None:
-                choice.text(_TEXT).pieces.append(content)
+                pieces = choice.text(_TEXT).pieces
+                pieces.append(content)
+                self._text = pieces if self.assembly.model is not None else None
                 chunks.append(ChatChunk(content))
             else:
                 self._take_spans(self._splitter.feed(content), chunks)

@@ -54,7 +54,7 @@ def conversation(messages: Messages) -> list[Message]:
                 turns.append(PlainTurn(_TEXT_ROLES[named], content))
                 continue
         try:
-            turn = message if isinstance(message, Message) else _turn(message)
+            turn = message if isinstance(message, Message | PlainTurn) else _turn(message)
             if not turn.parts and turn.role != "assistant":
                 raise ConfigurationError(f"this {turn.role} message is empty; give it content")
             turns.append(turn)

@@ -1010,7 +1010,7 @@ class TestStreams:
         *events, last = framing.feed(sse(begin(), start(0, text("")), delta(0, "text_delta", text="Hm"), error))
         seen = [chunk.text for event in events for chunk in parser.feed(event)]
         with pytest.raises(ErrorEvent) as caught:
-            parser.feed(last)
+            list(parser.feed(last))
         assert "".join(seen) == parser.abort().text == "Hm"
         detail = PROTOCOL.parse_error(caught.value.body)
         assert (detail.type, detail.request_id) == ("overloaded_error", "req_1")
@@ -1020,7 +1020,7 @@ class TestStreams:
     def test_SF_14_errors_of_other_shapes(self, data):
         (event,) = PROTOCOL.framing().feed(b"event: error\ndata: " + data + b"\n\n")
         with pytest.raises(ErrorEvent) as caught:
-            PROTOCOL.chunk_parser().feed(event)
+            list(PROTOCOL.chunk_parser().feed(event))
         assert PROTOCOL.parse_error(caught.value.body).message == "boom"
 
     def test_SF_18_unknown_events_deltas_and_pings_are_ignored(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from typing import Any, Generic, TypeVar
 
 import pytest
@@ -225,6 +226,34 @@ class TestMistakes:
         with pytest.raises(ConfigurationError) as failure:
             ChatRequest.of("Hi", {"user": ["sk-secret"]})
         assert "secret" not in str(failure.value)
+
+
+class TestPlainTurns:
+    """Turns of one text are no pydantic objects inside a request; whoever reads them must not notice."""
+
+    TURNS = [{"role": "developer", "content": "Be brief."}, {"role": "human", "content": "Hi"}]
+    SAME = [system("Be brief."), user("Hi")]
+
+    def test_they_read_like_messages(self):
+        turns = ChatRequest.of(self.TURNS, {}).messages
+        assert turns == self.SAME == turns
+        assert turns != [system("Be brief."), user("Hello")]
+        assert [(turn.role, turn.text, turn.parts, turn.name) for turn in turns] == [
+            (turn.role, turn.text, turn.parts, turn.name) for turn in self.SAME
+        ]
+        assert [(turn.reasoning, turn.tool_calls) for turn in turns] == [(None, []), (None, [])]
+        assert repr(turns[1]) == repr(self.SAME[1])
+        assert turns[1].model_copy(update={"role": "assistant"}) == assistant("Hi")
+        assert turns[1].model_dump() == self.SAME[1].model_dump()
+        with pytest.raises(AttributeError):
+            _ = turns[1].content
+
+    def test_they_go_wherever_messages_go(self):
+        request = ChatRequest.of(self.TURNS, {})
+        assert ChatRequest.of(request.messages, {}) == request == ChatRequest.of(request, {})
+        assert request.model_dump() == ChatRequest(messages=self.SAME).model_dump()
+        assert ChatRequest.model_validate_json(request.model_dump_json()).messages == self.SAME
+        assert copy.deepcopy(request).messages == pickle.loads(pickle.dumps(request)).messages == self.SAME
 
 
 class TestTimeout:
