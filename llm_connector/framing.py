@@ -120,16 +120,20 @@ class SSEDecoder:
 
     def feed(self, block: bytes) -> Iterable[Event]:
         """The events that `block` completes."""
-        if self._between and block[-2:] == b"\n\n" and len(block) <= self._limit and b"\r" not in block:
-            event = _whole(block[:-2])
+        if self._between and block[-1:] == b"\n" and len(block) <= self._limit:
+            end = 2 if block[-2:] == b"\n\n" else 4 if block[-4:] == b"\r\n\r\n" else 0
+            text = block[:-end] if end else b""
+            event = None if b"\r" in text else _whole(text)
             if event is not None:
                 return (event,)
         return self._feed(block)
 
     def _feed(self, block: bytes) -> Iterator[Event]:
         if b"\r" in block:
-            yield from self._read(block)
-            return
+            if block.count(b"\r") != block.count(b"\r\n"):
+                yield from self._read(block)
+                return
+            block = block.replace(b"\r\n", b"\n")
         *texts, rest = block.split(b"\n\n")  # many events at once, as fast networks bring them
         for text in texts:
             event = _whole(text) if self._between and len(text) <= self._limit else None
