@@ -70,6 +70,7 @@ class ChatDecoder:
         self._rendered = rendered
         self._framing: Framing = protocol.framing(max_event_bytes)
         self._parser: ChunkParser = protocol.chunk_parser(rendered.request)
+        self._parser.assembly.owner = rendered.endpoint.spec.name
         self._headers = response.headers
         self._status = response.status
         self._response: ChatResponse | None = None

@@ -28,7 +28,7 @@ LONGEST_MESSAGE = 4000
 
 _REQUEST_IDS = (
     *("x-request-id", "request-id", "apim-request-id", "mistral-correlation-id", "x-ds-trace-id"),
-    *("x-ds-request-id", "x-tt-logid", "x-amzn-requestid", "cf-ray"),
+    *("x-ds-request-id", "x-tt-logid", "x-tc-requestid", "x-log-id", "x-amzn-requestid", "cf-ray"),
 )
 
 
@@ -39,6 +39,7 @@ def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stre
     kind: type[APIError] = error_class(response.status, detail)
     status = detail.status if response.status < 400 and detail.status else response.status
     message = detail.message or f"HTTP {response.status}"
+    wanted = retry_after(response.headers, time.time())
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
     return (streamed(kind) if in_stream else kind)(
@@ -47,7 +48,7 @@ def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stre
         status=status,
         code=_short(detail.code or detail.type),
         request_id=_short(endpoint.redact(detail.request_id or request_id(response.headers) or "")),
-        retry_after=retry_after(response.headers, time.time()),
+        retry_after=detail.retry_after if wanted is None else wanted,
         body=body,
         retryable=_retryable(status, response.headers, detail, kind),
     )
@@ -80,11 +81,16 @@ def decoded(endpoint: Endpoint, response: HttpResponse) -> Json:
 
 
 def body_of(endpoint: Endpoint, response: HttpResponse) -> Json:
-    """The body of a refusal: JSON, or the beginning of the text."""
+    """The body of a refusal: JSON, or the beginning of the text.
+
+    AWS names the class of an error in a header, or in the body as `__type`; it is put there.
+    """
     try:
-        return decode_json(response.content) if response.content.strip() else ""
+        body = decode_json(response.content) if response.content.strip() else ""
     except ValueError:
         return _excerpt(endpoint, response)
+    kind = response.headers.get("x-amzn-errortype")
+    return {"__type": kind.partition(":")[0], **body} if kind and isinstance(body, dict) else body
 
 
 def seal(error: LlmConnectorError, endpoint: Endpoint) -> None:
@@ -153,7 +159,7 @@ def _retryable(status: int, headers: Mapping[str, str], detail: ErrorDetail, kin
     advice = headers.get("x-should-retry")
     if advice in ("true", "false"):
         return advice == "true"
-    if status < 400:  # inside a successful answer: by what it says
+    if status < 400 or detail.kind is not None:  # by what it says
         return issubclass(kind, RateLimitError | ServerError)
     return status in (408, 409, 429) or (status >= 500 and status not in (501, 505))
 

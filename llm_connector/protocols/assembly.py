@@ -12,16 +12,20 @@ from llm_connector.protocols.tool_calls import Slot, ToolCallSlots
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import (
     AnyPart,
+    Audio,
     ChatChunk,
     ChatResponse,
     Choice,
+    Document,
     FinishReason,
+    Image,
     Message,
     Opaque,
     Reasoning,
     Text,
     ToolCallDelta,
     Usage,
+    Video,
 )
 
 __all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason"]
@@ -32,9 +36,14 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "stop_sequence": "stop",
     "eos": "stop",
     "eos_token": "stop",
+    "normal": "stop",
+    "completed": "stop",
+    "complete": "stop",
     "load": "stop",
     "unload": "stop",
     "length": "length",
+    "incomplete:max_output_tokens": "length",
+    "incomplete:max_tokens": "length",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "model_length": "length",
@@ -42,12 +51,21 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "content_filtered": "content_filter",
+    "guardrail_intervened": "content_filter",
+    "incomplete:content_filter": "content_filter",
     "sensitive": "content_filter",
+    "safety": "content_filter",
     "refusal": "refusal",
     "pause_turn": "pause",
     "error": "error",
+    "malformed_model_output": "error",
+    "malformed_tool_use": "error",
+    "cancelled": "error",
     "network_error": "error",
     "insufficient_system_resource": "error",
+    "abort": "error",
+    "repetition": "error",
 }
 
 
@@ -104,7 +122,8 @@ class ReasoningBlock:
         )
 
 
-Block = TextBlock | ReasoningBlock | Slot | Opaque
+Placed = Slot | Opaque | Image | Document | Audio | Video
+Block = TextBlock | ReasoningBlock | Placed
 
 
 class ChoiceAssembly:
@@ -134,8 +153,8 @@ class ChoiceAssembly:
             block = self._blocks[key] = ReasoningBlock()
         return block
 
-    def place(self, key: int, block: Slot | Opaque) -> None:
-        """Put a call or an opaque block among the parts. Calls that are not placed come last."""
+    def place(self, key: int, block: Placed) -> None:
+        """Put a call, a picture or an opaque block among the parts. Calls that are not placed come last."""
         self._blocks[key] = block
 
     def blocks(self) -> list[Block]:
@@ -173,7 +192,7 @@ class ChoiceAssembly:
                 placed.add(block.index)
                 if block.name:
                     parts.append(block.call(interrupted=interrupted and not block.complete()))
-            elif isinstance(block, Opaque):
+            elif not isinstance(block, TextBlock | ReasoningBlock):
                 parts.append(block)
             elif (part := block.part()) is not None:
                 parts.append(part)
@@ -195,7 +214,7 @@ class ChoiceAssembly:
 class Assembly:
     """All answers to one request, with what they share."""
 
-    __slots__ = ("_tools", "announced", "choices", "id", "model", "usage")
+    __slots__ = ("_tools", "announced", "choices", "id", "model", "owner", "usage")
 
     def __init__(self, tools: Collection[str] = ()) -> None:
         self._tools = tools
@@ -204,6 +223,8 @@ class Assembly:
         self.model: str | None = None
         self.usage: Usage | None = None
         self.announced: set[tuple[int, int]] = set()
+        self.owner: str | None = None
+        """Whose answer this is: what only they understand is marked so."""
 
     def choice(self, index: int) -> ChoiceAssembly:
         """The answer of that number, made at first use."""
@@ -227,7 +248,10 @@ class Assembly:
         key = (choice.index, slot.index)
         if slot.name and key not in self.announced:
             self.announced.add(key)
-            yield ChatChunk(tool_call=slot.call(), choice=choice.index)
+            call = slot.call()
+            if call.extra is not None and self.owner is not None:
+                call = call.model_copy(update={"provider": self.owner})
+            yield ChatChunk(tool_call=call, choice=choice.index)
 
     def tail(self, response: ChatResponse) -> Iterator[ChatChunk]:
         """The last chunks of a complete answer: calls not yet announced, finish reasons, usage."""

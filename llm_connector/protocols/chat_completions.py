@@ -5,27 +5,40 @@ https://platform.openai.com/docs/api-reference/chat/create (checked 2026-11)
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import struct
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import SSEDecoder
-from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
-from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage
+from llm_connector.protocols.base import ChunkParser, Protocol
+from llm_connector.protocols.completion_chunks import CompletionParser
+from llm_connector.protocols.completion_lists import embeddings_of, models_of, ranks_of
 from llm_connector.protocols.completion_messages import NO_MARKS, MessageForm, Replay, cache_control, mark_prompt
+from llm_connector.protocols.completion_thinking import (
+    BY_EFFORT,
+    Models,
+    Setting,
+    Thinking,
+    efforts_named,
+    for_models,
+    placed,
+)
+from llm_connector.protocols.completion_turns import Turns, in_order
 from llm_connector.protocols.failures import ErrorDetail
-from llm_connector.protocols.reasoning import Efforts, effort_of, switched_off
-from llm_connector.protocols.structured import instruct_json, strict_if_possible
+from llm_connector.protocols.functions import function_form, named_field, quoted, refuses_field, schema_form
+from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool, Usage
+from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
-__all__ = ["ChatCompletions"]
+__all__ = ["ChatCompletions", "JsonOutput", "StreamOnly"]
+
+JsonOutput: TypeAlias = Literal["schema", "mode", "prompt"]
+"""How an answer is held to JSON: by a schema, by JSON mode with the schema in the prompt, by the prompt alone."""
+StreamOnly: TypeAlias = Literal["never", "thinking", "always"]
+"""When a model answers with a stream only."""
 
 
 @dataclass(frozen=True)
@@ -33,35 +46,58 @@ class ChatCompletions(Protocol):
     """Chat Completions. Each field says which servers need it.
 
     `max_tokens_field`: `max_completion_tokens` on OpenAI and Azure, whose reasoning models refuse the old name.
+    `thinking`: how thinking is switched and measured; see `Thinking`.
+    `thinking_forbids`: what cannot be asked while the model thinks: fields, and `tool_choice` for a forced one
+    (DeepSeek, Qwen and Moonshot refuse that one; OpenAI and xAI refuse sampling).
+    `tools_thinking`: False where functions forbid thinking (OpenAI's models since GPT-5.4).
     `reasoning_field`: the name under which thoughts go back when they do not know their own.
     `replay`: DeepSeek and Moonshot refuse tool turns without their reasoning; others waste tokens on it.
-    `thinking_field`: an object with `type: enabled | disabled` switches thinking (DeepSeek, Moonshot, Zhipu).
-    `efforts`: what `reasoning_effort` may say; empty where the field does not exist.
-    `forced_choice_thinking`: False where thinking forbids `tool_choice` other than auto (DeepSeek, Qwen, Moonshot).
-    `json_schema`: False where only JSON mode exists (DeepSeek).
-    `empty_content`: beside tool calls; Ollama's `/v1` refuses null, Bedrock's gateways refuse `""`.
-    `stream_usage`: asks for usage in streams; a few relays refuse the option.
+    `lost_reasoning`: what stands for thoughts that are gone, where a tool turn needs some (DeepSeek, Xiaomi, Moonshot).
     `think_tags`: the server leaves `<think>` in the text (vLLM, llama.cpp and others).
+    `json_output`: DeepSeek and Xiaomi have JSON mode only; MiniMax and LongCat follow the prompt.
+    `required_choice`: the word for a forced call; `any` on Mistral, None where there is none (Moonshot).
+    `turns`: what order chat templates insist on (vLLM and other local servers, Mistral, Perplexity).
+    `prefill`: marks a last assistant turn as the beginning of the answer (`prefix` on Mistral, `partial` on Kimi).
+    `empty_content`: beside tool calls; Ollama's `/v1` refuses null, Bedrock's gateways refuse `""`.
+    `image_urls`: False where images must be embedded (Moonshot, LM Studio).
+    `audio_urls`: the key of `input_audio` that takes a URL: `data` on Aliyun, `url` on Volcengine; others have none.
+    `temperatures`: the range a server takes, where it is narrower than 0 to 2 (LongCat, MiniMax, Moonshot).
+    `stream_usage`: asks for usage in streams; Mistral and a few relays refuse the option.
+    `stream_only`: Qwen's open models on Aliyun and ModelScope think in streams only; plain calls are sent as such.
     `cache_control`: the server takes Anthropic's cache marks (OpenRouter).
-    `unsupported`: request fields that the server refuses.
+    `always`: fields of every request (`reasoning_split` on MiniMax, `reasoning_format` on Groq).
+    `unsupported`: request fields that the server refuses; `strict` stands for that of tools.
+    `models`: the fields that differ for some models; of several that match, the later wins.
     """
 
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
     name: ClassVar[str] = "Chat Completions"
     default_path: ClassVar[str] = "/v1"
+    form: ClassVar[type[MessageForm]] = MessageForm
+    parser: ClassVar[type[CompletionParser]] = CompletionParser
 
     max_tokens_field: str = "max_tokens"
+    thinking: Thinking = BY_EFFORT
+    thinking_forbids: frozenset[str] = frozenset()
+    tools_thinking: bool = True
     reasoning_field: str = "reasoning_content"
     replay: Replay = "never"
-    thinking_field: str | None = None
-    efforts: Efforts = ("none", "minimal", "low", "medium", "high", "max")
-    forced_choice_thinking: bool = True
-    json_schema: bool = True
-    empty_content: str | None = None
-    stream_usage: bool = True
+    lost_reasoning: str | None = None
     think_tags: bool = False
+    json_output: JsonOutput = "schema"
+    required_choice: str | None = "required"
+    turns: Turns = "any"
+    prefill: str = ""
+    empty_content: str | None = None
+    image_urls: bool = True
+    audio_urls: str = ""
+    temperatures: tuple[float, float] | None = None
+    stream_usage: bool = True
+    stream_only: StreamOnly = "never"
     cache_control: bool = False
+    always: tuple[Setting, ...] = ()
     unsupported: frozenset[str] = frozenset()
+    models: tuple[Models, ...] = ()
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -74,56 +110,57 @@ class ChatCompletions(Protocol):
 
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `POST chat/completions`."""
-        notes = notes or Notes()
-        names = ToolNames(request, notes)
-        check_tool_turns(request.messages)
-        form = MessageForm(
-            replay=self.replay,
-            reasoning_field=self.reasoning_field,
-            lost_reasoning=self.thinking_field is not None and self._thinks(request),
-            empty_content=self.empty_content,
-            cache_control=self.cache_control,
-            names=names,
-            notes=notes,
-        )
-        body: dict[str, Any] = {"model": request.model, "messages": form.render(request.messages)}
-        body |= self._sampling(request, notes)
-        body |= self._reasoning(request, notes)
-        body |= self._tools(request, body, names, notes)
-        body |= self._response_format(request, body, notes)
-        if request.cache and self.cache_control:
-            mark_prompt(body, request.cache)
-        elif request.cache:
-            notes.add("dropped", "cache", NO_MARKS)
-        if stream:
-            body["stream"] = True
-            if self.stream_usage:
-                body["stream_options"] = {"include_usage": True}
-        for field in self.unsupported & body.keys():
-            del body[field]
-            notes.add("dropped", field, "this server or model refuses it")
-        return body
+        return self.of_model(request.model or "")._render(request, stream, notes or Notes())
 
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
-        asked = request.think_tags if request is not None else None
-        return CompletionParser(request, split=self.think_tags if asked is None else asked)
+        if request is None:
+            return self.parser(split=self.think_tags)
+        own = self.of_model(request.model or "")
+        if request.n is not None and "n" in own.unsupported:  # it was not sent: one answer will come
+            request = request.model_copy(update={"n": None})
+        return self.parser(request, split=own.think_tags if request.think_tags is None else request.think_tags)
+
+    def of_model(self, model: str) -> Self:
+        """This protocol as one model of the server speaks it."""
+        if not self.models:
+            return self
+        memo: dict[str, Self] = self.__dict__.setdefault("_of_model", {})
+        found = memo.get(model)
+        if found is None:
+            found = replace(self, models=())
+            for rule in self.models:
+                if rule.match(model):
+                    changes = dict(rule.changes)
+                    if "unsupported" in changes:
+                        changes["unsupported"] |= found.unsupported
+                    found = replace(found, **changes)
+            if len(memo) >= _MEMO:
+                memo.clear()
+            memo[model] = found
+        return found
 
     def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
-        """The other name of `max_tokens`, or no field at all, after a 400 that says so."""
+        """The other name of `max_tokens`, other efforts, or no field at all, after a 400 that says so."""
         refused, message = failure.param or "", failure.message
         other = "max_completion_tokens" if self.max_tokens_field == "max_tokens" else "max_tokens"
-        wanted = self.max_tokens_field in (refused, *_quoted(message)) and other in message
+        wanted = self.max_tokens_field in (refused, *quoted(message)) and other in message
         if wanted or (refused == self.max_tokens_field and failure.code == "unsupported_parameter"):
-            return replace(self, max_tokens_field=other), f"{self.max_tokens_field} is called {other} here"
+            return self._taught(max_tokens_field=other), f"{self.max_tokens_field} is called {other} here"
         if self.stream_usage and ("stream_options" in message or "include_usage" in message):
-            return replace(self, stream_usage=False), "stream_options is refused, so streams may lack usage"
-        field = (
-            refused if refused in _DROPPABLE else next((name for name in _quoted(message) if name in _DROPPABLE), "")
-        )
-        unknown = failure.code in ("unsupported_parameter", "unsupported_value") or "nrecognized request arg" in message
-        if field and unknown and field not in self.unsupported:
-            return replace(self, unsupported=self.unsupported | {field}), f"{field} is refused by this model"
+            return self._taught(stream_usage=False), "stream_options is refused, so streams may lack usage"
+        if self.tools_thinking and "reasoning_effort" in (refused, *quoted(message)) and "/v1/responses" in message:
+            return self._taught(tools_thinking=False), f"{_TOOLS_OR_THOUGHTS}, so this went without thinking"
+        if self.stream_only != "always" and _STREAMS_ONLY.search(message):
+            return self._taught(stream_only="always"), "this model answers with streams only, so one was collected"
+        fixed = _FIXED.search(message)
+        field = fixed[1] if fixed else named_field(failure, _DROPPABLE)
+        known = efforts_named(message) if field == "reasoning_effort" else ()
+        if known and known != self.thinking.efforts:
+            thinking = replace(self.thinking, effort=field, efforts=known)
+            return self._taught(thinking=thinking), f"the efforts are {', '.join(known)}"
+        if field and (fixed or refuses_field(failure)) and field not in self.unsupported:
+            return self._taught(unsupported=self.unsupported | {field}), f"{field} is refused by this model"
         return None
 
     def models_path(self, cursor: str | None) -> str:
@@ -132,16 +169,7 @@ class ChatCompletions(Protocol):
 
     def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
         """The models, from an object with `data` or a bare list."""
-        items = body if isinstance(body, list) else None
-        if isinstance(body, dict):
-            items = body.get("data") if isinstance(body.get("data"), list) else body.get("models")
-        if not isinstance(items, list):
-            raise ParseError("the model list has no 'data'", body=excerpt(str(body)))
-        last = body.get("last_id") if isinstance(body, dict) and body.get("has_more") is True else None
-        models = [
-            _model_info(item) for item in items if isinstance(item, dict) and (item.get("id") or item.get("name"))
-        ]
-        return models, str(last) if last else None
+        return models_of(body)
 
     def embed_path(self, model: str) -> str:
         """Path below the base URL."""
@@ -153,17 +181,78 @@ class ChatCompletions(Protocol):
 
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors by index, from lists of numbers or base64 of little-endian float32."""
-        data = body.get("data") if isinstance(body, dict) else None
-        if not isinstance(data, list) or (isinstance(body, dict) and body.get("error")):
-            raise ErrorEvent(body)
-        ordered = sorted(data, key=lambda item: item.get("index") or 0)
-        usage = body.get("usage")
-        return Embeddings(
-            vectors=[_vector(item.get("embedding")) for item in ordered],
-            usage=completion_usage(usage) if isinstance(usage, dict) else Usage(),
-            model=body.get("model"),
-            raw=body,
+        return embeddings_of(body)
+
+    def rerank_path(self, model: str) -> str:
+        """Path below the base URL, where a server ranks documents."""
+        return "rerank"
+
+    def render_rerank(self, query: str, documents: Sequence[str], model: str, top_n: int | None) -> dict[str, Any]:
+        """The body of `POST rerank`."""
+        most = {} if top_n is None else {"top_n": top_n}
+        return {"model": model, "query": query, "documents": list(documents), **most}
+
+    def parse_rerank(self, body: Json) -> list[tuple[int, float]]:
+        """Index and score of each document."""
+        return ranks_of(body)
+
+    def _taught(self, **changes: Any) -> Self:
+        """This protocol as a refusal taught it, which outweighs what is known of the model."""
+        if not self.models:
+            return replace(self, **changes)
+        *_, last = self.models
+        earlier = {} if last.pattern else dict(last.changes)
+        rules = self.models if last.pattern else self.models[:-1]
+        return replace(self, **changes, models=(*rules, for_models("", **{**earlier, **changes})))
+
+    def _render(self, request: ChatRequest, stream: bool, notes: Notes) -> dict[str, Any]:
+        names = ToolNames(request, notes)
+        check_tool_turns(request.messages)
+        asked = request.reasoning
+        if request.tools and not self.tools_thinking and self.thinking.thinks(asked):
+            notes.add("downgraded", "reasoning", f"{_TOOLS_OR_THOUGHTS}; the Responses API does both")
+            asked = False
+        thinks = self.thinking.thinks(asked)
+        form = self.form(
+            replay=self.replay,
+            reasoning_field=self.reasoning_field,
+            lost_reasoning=self.lost_reasoning if thinks else None,
+            empty_content=self.empty_content,
+            cache_control=self.cache_control,
+            image_urls=self.image_urls,
+            audio_urls=self.audio_urls,
+            names=names,
+            notes=notes,
         )
+        turns = in_order(request.messages, self.turns, notes)
+        body: dict[str, Any] = {"model": request.model, "messages": form.render(turns)}
+        if self.prefill and turns[-1].role == "assistant" and "tool_calls" not in body["messages"][-1]:
+            body["messages"][-1][self.prefill] = True
+        body |= self._sampling(request, notes)
+        if asked is not None:
+            body |= self.thinking.render(asked, notes)
+        body |= self._tools(request, thinks, names, notes)
+        body |= self._response_format(request, body, notes)
+        if request.cache and self.cache_control:
+            mark_prompt(body, request.cache)
+        elif request.cache:
+            notes.add("dropped", "cache", NO_MARKS)
+        if self.always:
+            body |= placed(self.always)
+        if stream or self.stream_only == "always" or (thinks and self.stream_only == "thinking"):
+            body["stream"] = True
+            if self.stream_usage:
+                body["stream_options"] = {"include_usage": True}
+        if self.unsupported:
+            self._drop(body, self.unsupported, "this server or model refuses it", notes)
+        if thinks and self.thinking_forbids:
+            self._drop(body, self.thinking_forbids - {"tool_choice"}, "this model refuses it while it thinks", notes)
+        return body
+
+    def _drop(self, body: dict[str, Any], fields: frozenset[str], reason: str, notes: Notes) -> None:
+        for field in sorted(fields & body.keys()):
+            del body[field]
+            notes.add("dropped", field, reason)
 
     def _sampling(self, request: ChatRequest, notes: Notes) -> dict[str, Any]:
         settings: dict[str, Any] = {}
@@ -171,6 +260,11 @@ class ChatCompletions(Protocol):
             value = getattr(request, field)
             if value is not None:
                 settings[field] = value
+        if self.temperatures is not None and "temperature" in settings:
+            least, most = self.temperatures
+            settings["temperature"] = min(max(settings["temperature"], least), most)
+            if settings["temperature"] != request.temperature:
+                notes.add("clamped", "temperature", f"{request.temperature} became {settings['temperature']}")
         if request.max_tokens is not None:
             settings[self.max_tokens_field] = request.max_tokens
         if request.logprobs:
@@ -179,33 +273,19 @@ class ChatCompletions(Protocol):
                 settings["top_logprobs"] = request.logprobs
         return settings
 
-    def _reasoning(self, request: ChatRequest, notes: Notes) -> dict[str, Any]:
-        asked = request.reasoning
-        if asked is None:
-            return {}
-        settings: dict[str, Any] = {}
-        off = switched_off(asked)
-        if self.thinking_field:
-            settings[self.thinking_field] = {"type": "disabled" if off else "enabled"}
-            if off or asked is True:
-                return settings
-        if not self.efforts:
-            reason = f"{asked!r} cannot be said: this server knows no efforts"
-            notes.add("downgraded" if settings else "dropped", "reasoning", reason)
-        effort = effort_of(asked, self.efforts, notes)
-        if effort is not None:
-            settings["reasoning_effort"] = effort
-        return settings
-
-    def _tools(self, request: ChatRequest, body: Mapping[str, Any], names: ToolNames, notes: Notes) -> dict[str, Any]:
+    def _tools(self, request: ChatRequest, thinks: bool, names: ToolNames, notes: Notes) -> dict[str, Any]:
         if not request.tools:
             return {}
         settings: dict[str, Any] = {"tools": [self._tool(tool, request, names, notes) for tool in request.tools]}
         choice = request.tool_choice
-        if choice not in (None, "auto", "none") and not self.forced_choice_thinking and self._thinks(request):
+        if choice not in (None, "auto", "none") and thinks and "tool_choice" in self.thinking_forbids:
             notes.add("downgraded", "tool_choice", f"{choice!r} became 'auto': thinking forbids a forced choice here")
             choice = "auto"
-        if choice in ("auto", "none", "required"):
+        if choice == "required":
+            if self.required_choice is None:
+                notes.add("downgraded", "tool_choice", "'required' became 'auto': this server cannot demand a call")
+            choice = self.required_choice or "auto"
+        if choice is not None and choice in ("auto", "none", self.required_choice):
             settings["tool_choice"] = choice
         elif choice is not None:
             settings["tool_choice"] = {"type": "function", "function": {"name": names.wire(choice)}}
@@ -213,23 +293,11 @@ class ChatCompletions(Protocol):
             settings["parallel_tool_calls"] = request.parallel_tool_calls
         return settings
 
-    def _thinks(self, request: ChatRequest) -> bool:
-        """Whether thinking is on: the servers that forbid a forced choice think unless told not to."""
-        return not switched_off(request.reasoning)
-
     def _tool(self, tool: Tool, request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any]:
         if tool.native is not None:
             return dict(tool.native)
-        function: dict[str, Any] = {"name": names.wire(tool.name)}
-        if tool.description:
-            function["description"] = tool.description
-        strict = tool.strict if tool.strict is not None else request.strict_schema
-        parameters = tool.parameters
-        if strict:
-            parameters, strict = strict_if_possible(parameters)
-            if not strict:
-                notes.add("dropped", f"strict of tool {tool.name!r}", _NOT_STRICT)
-        function["parameters"] = parameters
+        can_be_strict = "strict" not in self.unsupported
+        function, strict = function_form(tool, request, names, notes, can_be_strict=can_be_strict)
         if strict:
             function["strict"] = True
         wire: dict[str, Any] = {"type": "function", "function": function}
@@ -243,65 +311,28 @@ class ChatCompletions(Protocol):
         wanted = request.response_format
         if wanted is None:
             return {}
-        if wanted == "json" or not self.json_schema:
+        if wanted == "json" or self.json_output != "schema":
             schema = None
             if wanted != "json":
                 schema = wanted.schema_
-                notes.add(
-                    "downgraded", "response_format", "the schema is in the prompt: this server has JSON mode only"
-                )
+                notes.add("downgraded", "response_format", "the schema is in the prompt: this server takes none")
+            elif self.json_output == "prompt":
+                notes.add("downgraded", "response_format", "asked for in the prompt: this server has no JSON mode")
             messages = instruct_json(body["messages"], schema, notes)
-            return {"messages": messages, "response_format": {"type": "json_object"}}
-        asked = request.strict_schema if request.strict_schema is not None else wanted.strict
-        schema, strict = (wanted.schema_, False) if asked is False else strict_if_possible(wanted.schema_)
-        if asked and not strict:
-            notes.add("dropped", "strict_schema", _NOT_STRICT)
-        form: dict[str, Any] = {"name": wanted.name, "schema": schema}
-        if strict:
-            form["strict"] = True
-        return {"response_format": {"type": "json_schema", "json_schema": form}}
+            mode = {} if self.json_output == "prompt" else {"response_format": {"type": "json_object"}}
+            return {"messages": messages, **mode}
+        return {"response_format": {"type": "json_schema", "json_schema": schema_form(wanted, request, notes)}}
 
 
 _SAMPLING = (
-    "temperature",
-    "top_p",
-    "top_k",
-    "stop",
-    "seed",
-    "n",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "user",
-    "metadata",
+    *("temperature", "top_p", "top_k", "stop", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias"),
+    *("user", "metadata"),
 )
-_NOT_STRICT = "the schema has free keys, or keywords that strict mode refuses"
+_TOOLS_OR_THOUGHTS = "functions and thinking exclude each other on this endpoint"
 _DROPPABLE = frozenset({*_SAMPLING, "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort"}) - {"n"}
-
-
-def _quoted(message: str) -> list[str]:
-    """The words in quotation marks or backticks in an error message, and what follows its last colon."""
-    return [*(word for mark in ("'", '"', "`") for word in message.split(mark)[1::2]), message.rpartition(": ")[2]]
-
-
-def _model_info(item: Mapping[str, Any]) -> ModelInfo:
-    created = item.get("created")
-    window = item.get("context_length") or item.get("context_window") or item.get("max_model_len")
-    return ModelInfo(
-        id=str(item.get("id") or item.get("name")),
-        name=item.get("name") or item.get("display_name"),
-        created=int(created) if isinstance(created, int | float) else None,
-        owner=item.get("owned_by"),
-        context_window=window if isinstance(window, int) else None,
-        raw=dict(item),
-    )
-
-
-def _vector(value: Any) -> list[float]:
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError, struct.error):
-            content = base64.b64decode(value, validate=True)
-            return list(struct.unpack(f"<{len(content) // 4}f", content))
-    if not isinstance(value, list):
-        raise ParseError("an embedding is neither a list of numbers nor base64", body=excerpt(str(value)))
-    return value
+_FIXED = re.compile(r"invalid (temperature|top_p|presence_penalty|frequency_penalty): only .{1,40} allowed")
+"""How Moonshot refuses a setting that a model fixes."""
+_STREAMS_ONLY = re.compile(r"false for non-streaming calls|only supports? stream mode")
+"""How Aliyun and ModelScope refuse a plain call."""
+_MEMO = 256
+"""Models whose form is remembered: more than a server has, fewer than would fill the memory."""

@@ -11,6 +11,7 @@ from typing import Any
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.protocols.assembly import ChoiceAssembly
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
+from llm_connector.protocols.completion_messages import THINKING_PARTS
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
@@ -25,7 +26,10 @@ _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 _REFUSALS = ("message", "detail", "Response")
 """Keys of an event without choices that make it an error, although it has no `error`."""
 _NOT_EXTRA = frozenset(
-    {"id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "citations", "provider", "x_groq"}
+    {
+        *("id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "provider", "x_groq"),
+        *("citations", "search_results", "web_search"),
+    }
 )
 
 
@@ -45,6 +49,9 @@ def completion_usage(usage: Mapping[str, Any]) -> Usage:
         counts["cached_tokens"] = _count(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
     if counts["reasoning_tokens"] is None:
         counts["reasoning_tokens"] = _count(usage, "reasoning_tokens")
+    given, spoken, thought = counts["input_tokens"], counts["output_tokens"], counts["reasoning_tokens"]
+    if given is not None and spoken is not None and thought and counts["total_tokens"] == given + spoken + thought:
+        counts["output_tokens"] = spoken + thought  # xAI counts thoughts beside the answer, not in it
     if counts["total_tokens"] is None and None not in (counts["input_tokens"], counts["output_tokens"]):
         counts["total_tokens"] = (counts["input_tokens"] or 0) + (counts["output_tokens"] or 0)
     return Usage(**counts, details=dict(usage))
@@ -231,7 +238,7 @@ class CompletionParser(ChunkParser):
                 text = "".join(entry.get("text") or entry.get("summary") or "" for entry in details)
         if block.field is None and text:
             block.field = field
-        if block.field not in (None, field, "content"):
+        if block.field not in (None, field, "content", THINKING_PARTS):
             own = delta.get(block.field)
             text = own if isinstance(own, str) and own else text
         if text:
@@ -246,9 +253,11 @@ class CompletionParser(ChunkParser):
                 inner = part.get("thinking")
                 spans = inner if isinstance(inner, list) else [{"text": inner}]
                 text = "".join(str(span.get("text") or "") for span in spans)
+                if part.get("signature"):
+                    assembly.reasoning(_REASONING).signature = part["signature"]
                 if text:
                     block = assembly.reasoning(_REASONING)
-                    block.field = "content"
+                    block.field = THINKING_PARTS
                     block.pieces.append(text)
                     chunks.append(ChatChunk(reasoning=text, choice=assembly.index))
             elif kind in ("text", "output_text") and part.get("text"):
@@ -306,14 +315,25 @@ class CompletionParser(ChunkParser):
             extra["provider"] = self.raw["provider"]
         if self._audio:
             extra["audio"] = self._audio
-        top = [{"url": item} if isinstance(item, str) else item for item in self.raw.get("citations") or ()]
         return self.assembly.respond(
             interrupted=interrupted,
             created=int(created) if isinstance(created, int | float) and created else None,
-            citations=[*self._citations, *top],
+            citations=[*self._citations, *_sources(self.raw)],
             extra=extra,
             raw=raw,
         )
+
+
+def _sources(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What an answer rests on, where the whole answer names it: Perplexity, xAI and Zhipu."""
+    for name in ("search_results", "citations", "web_search"):
+        found = body.get(name)
+        if found and isinstance(found, list):
+            entries = ({"url": item} if isinstance(item, str) else item for item in found)
+            return [
+                {"url": item["link"], **item} if "link" in item else item for item in entries if isinstance(item, dict)
+            ]
+    return []
 
 
 def _wanted(request: ChatRequest | None) -> int:

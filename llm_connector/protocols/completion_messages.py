@@ -30,7 +30,16 @@ from llm_connector.types import (
 )
 from llm_connector.wire import encode_json
 
-__all__ = ["NO_MARKS", "MessageForm", "Replay", "cache_control", "mark_prompt"]
+__all__ = [
+    "NO_MARKS",
+    "THINKING_PARTS",
+    "MessageForm",
+    "Replay",
+    "audio_format",
+    "cache_control",
+    "mark_prompt",
+    "plain_text",
+]
 
 Replay: TypeAlias = Literal["never", "tool_turns", "always"]
 """Which assistant turns are sent back with their reasoning."""
@@ -38,13 +47,18 @@ Replay: TypeAlias = Literal["never", "tool_turns", "always"]
 
 @dataclass(slots=True)
 class MessageForm:
-    """How one server wants its messages. `lost_reasoning`: a turn whose thoughts are gone says so with an empty one."""
+    """How one server wants its messages; the fields are those of the protocol.
+
+    `lost_reasoning` stands in a turn with calls whose thoughts are gone; None sends nothing in their place.
+    """
 
     replay: Replay
     reasoning_field: str
-    lost_reasoning: bool
+    lost_reasoning: str | None
     empty_content: str | None
     cache_control: bool
+    image_urls: bool
+    audio_urls: str
     names: ToolNames
     notes: Notes
 
@@ -104,16 +118,20 @@ class MessageForm:
         match part:
             case Text():
                 return {"type": "text", "text": part.text}
+            case Image(url=str()) if not self.image_urls:
+                return {"type": "text", "text": stand_in(part, "this server reads embedded images only", self.notes)}
             case Image():
                 detail = {"detail": part.detail} if part.detail else {}
                 return {"type": "image_url", "image_url": {"url": part.data_url, **detail}}
+            case Audio(url=str(url)) if self.audio_urls:
+                return {"type": "input_audio", "input_audio": {self.audio_urls: url}}
             case Audio(data=str(data)):
-                kind = (part.media_type or "").rpartition("/")[2]
-                return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO_FORMATS.get(kind, kind)}}
+                data = part.data_url if self.audio_urls == "data" else data
+                return {"type": "input_audio", "input_audio": {"data": data, "format": audio_format(part)}}
             case Document(data=str()):
-                if part.media_type is not None and part.media_type.startswith("text/"):
-                    title = f"{part.name}:\n" if part.name else ""
-                    return {"type": "text", "text": title + part.decode().decode("utf-8", "replace")}
+                text = plain_text(part)
+                if text is not None:
+                    return {"type": "text", "text": text}
                 name = part.name or "document.pdf"
                 return {"type": "file", "file": {"filename": name, "file_data": part.data_url}}
             case Video():
@@ -146,10 +164,15 @@ class MessageForm:
         text = "".join(part.text for part in thoughts)
         if field == "content":
             wire["content"] = f"<think>\n{text}\n</think>\n\n{wire['content'] or ''}" if text else wire["content"]
-        elif field != "reasoning_details" and (thoughts or (self.lost_reasoning and "tool_calls" in wire)):
-            # A lost thought is sent as "": servers that want it back refuse a turn without the key.
-            # https://api-docs.deepseek.com/guides/thinking_mode (checked 2026-11)
+        elif field == THINKING_PARTS:
+            answer = [{"type": "text", "text": wire["content"]}] if wire["content"] else []
+            wire["content"] = [*map(_thinking_part, thoughts), *answer]
+        elif thoughts and field != "reasoning_details":
             wire[field] = text
+        elif not thoughts and self.lost_reasoning is not None and "tool_calls" in wire:
+            # Servers that want thoughts back refuse a turn without the key.
+            # https://api-docs.deepseek.com/guides/thinking_mode (checked 2026-11)
+            wire[field] = self.lost_reasoning
         details = [entry for part in thoughts for entry in part.details or ()]
         if details:
             wire["reasoning_details"] = details
@@ -158,8 +181,10 @@ class MessageForm:
         arguments = call.arguments_raw
         if arguments.strip() in _NO_ARGUMENTS:  # `null` breaks the chat templates of several servers
             arguments = encode_json(call.arguments).decode() if call.arguments else "{}"
-        function = {"name": self.names.wire(call.name), "arguments": arguments}
-        return {"id": call.id, "type": "function", "function": function, **(call.extra or {})}
+        extra = call.extra or {}
+        # A server's own tool, which its type tells, keeps its name.
+        name = call.name if "type" in extra else self.names.wire(call.name)
+        return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
 
     def _results(self, parts: Sequence[AnyPart], shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """A tool message per result. They hold text only: pictures go to `shown`, for a user turn after the last."""
@@ -174,6 +199,20 @@ class MessageForm:
                 shown.extend(media)
                 text = text or "See the following message."
             yield {"role": "tool", "tool_call_id": part.call_id, "content": f"Error: {text}" if part.error else text}
+
+
+def audio_format(part: Audio) -> str:
+    """The wire's word for the kind of a sound."""
+    kind = (part.media_type or "").rpartition("/")[2]
+    return _AUDIO_FORMATS.get(kind, kind)
+
+
+def plain_text(part: Document) -> str | None:
+    """The text of an embedded document, below its name; None if it is not text."""
+    if part.data is None or not (part.media_type or "").startswith("text/"):
+        return None
+    title = f"{part.name}:\n" if part.name else ""
+    return title + part.decode().decode("utf-8", "replace")
 
 
 def cache_control(mark: CacheMark) -> dict[str, str]:
@@ -194,6 +233,12 @@ def mark_prompt(body: dict[str, Any], mark: CacheMark) -> None:
         last["content"][-1].setdefault("cache_control", cache_control(mark))
 
 
+def _thinking_part(thought: Reasoning) -> dict[str, Any]:
+    """A thought as Mistral has it in content: https://docs.mistral.ai/capabilities/reasoning (checked 2026-11)."""
+    part: dict[str, Any] = {"type": "thinking", "thinking": [{"type": "text", "text": thought.text}]}
+    return {**part, "signature": thought.signature} if thought.signature else part
+
+
 def _pictures(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The user turn with what tool results showed; empties the list."""
     if shown:
@@ -201,6 +246,8 @@ def _pictures(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shown.clear()
 
 
+THINKING_PARTS = "content.thinking"
+"""`Reasoning.field` of thoughts that came as parts of the content."""
 NO_MARKS = "this place in this wire format has no cache mark; the server caches prompts by itself"
 _NO_ARGUMENTS = ("", "null", '"null"', '""')
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav"}

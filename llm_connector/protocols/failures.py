@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +28,11 @@ __all__ = ["ErrorDetail", "error_class", "error_detail"]
 
 @dataclass(frozen=True, slots=True)
 class ErrorDetail:
-    """An error body, read: every field may be missing. `status` is an HTTP status that the body itself gives."""
+    """An error body, read: every field may be missing.
+
+    `status` is an HTTP status that the body itself gives, `kind` the class where the wire format's own codes name it,
+    `retry_after` the wait in seconds that the body asks for.
+    """
 
     message: str = ""
     code: str | None = None
@@ -35,6 +40,8 @@ class ErrorDetail:
     param: str | None = None
     request_id: str | None = None
     status: int | None = None
+    kind: builtins.type[APIError] | None = None
+    retry_after: float | None = None
 
 
 _MESSAGE_KEYS = ("message", "Message", "msg", "error_msg", "detail", "error_description")
@@ -125,6 +132,7 @@ _BY_STATUS: dict[int, type[APIError]] = {
     402: InsufficientBalanceError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    405: NotFoundError,
     413: BadRequestError,
     422: BadRequestError,
     429: RateLimitError,
@@ -161,6 +169,27 @@ _BY_CODE: dict[str, type[APIError]] = {
     "DeploymentNotFound": ModelNotFoundError,
     "invalid_model": ModelNotFoundError,
     "too_many_prompt_tokens": ContextLengthError,
+    # Moonshot, Qianfan, llama.cpp
+    "exceeded_current_quota_error": InsufficientBalanceError,
+    "tokens_too_long": ContextLengthError,
+    "characters_too_long": ContextLengthError,
+    "exceed_context_size_error": ContextLengthError,
+    # Aliyun: https://help.aliyun.com/en/model-studio/error-code-start
+    "Arrearage": InsufficientBalanceError,
+    "DataInspectionFailed": ContentFilterError,
+    "data_inspection_failed": ContentFilterError,
+    # Volcengine: https://www.volcengine.com/docs/82379/1299023
+    "AccountOverdueError": InsufficientBalanceError,
+    "QuotaExceeded": InsufficientBalanceError,
+    "SetLimitExceeded": InsufficientBalanceError,
+    "SensitiveContentDetected": ContentFilterError,
+    "InputTextSensitiveContentDetected": ContentFilterError,
+    "OutputTextSensitiveContentDetected": ContentFilterError,
+    "InvalidEndpointOrModel.NotFound": ModelNotFoundError,
+    "InvalidEndpointOrModel.ModelIDAccessDisabled": ModelNotFoundError,
+    "InvalidEndpoint.NotFound": ModelNotFoundError,
+    "ModelNotOpen": ModelNotFoundError,
+    "UnsupportedModel": ModelNotFoundError,
 }
 _CONTEXT = re.compile(
     r"maximum context length|context[ _]length|context window|prompt is too long|input is too long"
@@ -177,6 +206,8 @@ _BALANCE = re.compile(r"insufficient balance|insufficient_quota|exceeded your cu
 
 def error_class(status: int, detail: ErrorDetail) -> type[APIError]:
     """The class of an error: by its specific code first, then by what the message says, then by its status."""
+    if detail.kind is not None:
+        return detail.kind
     by_code = next((_BY_CODE[word] for word in (detail.code, detail.type) if word in _BY_CODE), None)
     if by_code in _SPECIFIC:
         return by_code

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from llm_connector.types import Notes, ReasoningOption
 
-__all__ = ["BUDGETS", "Efforts", "budget_of", "effort_of", "switched_off"]
+__all__ = ["BUDGETS", "RANKS", "Efforts", "budget_of", "effort_of", "switched_off"]
 
 Efforts: TypeAlias = tuple[str, ...]
 """The words a server knows, weakest first; `"none"` among them if thinking can be switched off that way."""
@@ -14,7 +14,8 @@ Efforts: TypeAlias = tuple[str, ...]
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "max": 32000}
 """Tokens of thinking that stand for an effort where the wire counts tokens."""
 
-_RANKS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+RANKS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""Every word for an effort, weakest first."""
 
 
 def effort_of(asked: ReasoningOption, known: Efforts, notes: Notes) -> str | None:
@@ -36,8 +37,8 @@ def effort_of(asked: ReasoningOption, known: Efforts, notes: Notes) -> str | Non
         if not isinstance(asked, str):
             notes.add("converted", "reasoning", f"a budget of {asked} tokens became the effort {word!r}")
         return word
-    rank = _RANKS.index(word)
-    nearest = next((name for name in known if _RANKS.index(name) >= rank and name != "none"), known[-1])
+    rank = RANKS.index(word)
+    nearest = next((name for name in known if RANKS.index(name) >= rank and name != "none"), known[-1])
     notes.add("converted", "reasoning", f"{asked!r} became {nearest!r}, the nearest effort this server knows")
     return nearest
 

@@ -219,7 +219,8 @@ class ToolCallSlots:
 
     def _keep_extra(self, slot: Slot, piece: Mapping[str, Any]) -> None:
         for key, value in piece.items():
-            if key not in ("id", "index", "type", "function", "custom") and value is not None:
+            ordinary = key in ("id", "index", "function", "custom") or value is None
+            if not (ordinary or (key == "type" and value in ("", "function", "custom"))):
                 slot.extra = {**(slot.extra or {}), key: value}
 
 

@@ -30,7 +30,7 @@ STATUSES = {
     402: InsufficientBalanceError,
     403: PermissionDeniedError,
     404: NotFoundError,
-    405: APIError,
+    405: NotFoundError,
     408: APIError,
     409: APIError,
     413: BadRequestError,
