@@ -10,25 +10,34 @@ from llm_connector.protocols.failures import ErrorDetail, error_class
 
 if TYPE_CHECKING:
     from llm_connector.protocols.anthropic import AnthropicMessages
+    from llm_connector.protocols.anthropic_bedrock import AnthropicBedrock
     from llm_connector.protocols.chat_completions import ChatCompletions
+    from llm_connector.protocols.converse import Converse
     from llm_connector.protocols.ollama import OllamaChat
+    from llm_connector.protocols.responses import Responses
 
 __all__ = [
+    "AnthropicBedrock",
     "AnthropicMessages",
     "ChatCompletions",
     "ChunkParser",
+    "Converse",
     "ErrorDetail",
     "ErrorEvent",
     "OllamaChat",
     "Protocol",
+    "Responses",
     "error_class",
     "path_segment",
 ]
 
 _HOMES = {
+    "AnthropicBedrock": ".anthropic_bedrock",
     "AnthropicMessages": ".anthropic",
     "ChatCompletions": ".chat_completions",
+    "Converse": ".converse",
     "OllamaChat": ".ollama",
+    "Responses": ".responses",
 }
 
 

@@ -52,6 +52,9 @@ class AnthropicMessages(Protocol):
     only on or off (DeepSeek, LongCat).
     `efforts`: what `output_config.effort` may say beside a switch (DeepSeek).
     `unsigned_thinking`: thoughts go back without a signature too (DeepSeek refuses tool turns without them).
+    `forced_choice_thinking`: False where thinking, on unless it is stopped, forbids to force a tool (DeepSeek).
+    `cache_marks`: how many there may be; none where the server caches prompts by itself (DeepSeek, LongCat).
+    `most_temperature`: 2 at DeepSeek.
     `unsupported`: request fields that the server refuses; `thinking.disabled` where thinking cannot be stopped.
     """
 
@@ -63,6 +66,9 @@ class AnthropicMessages(Protocol):
     thinking: ThinkingForm = "model"
     efforts: Efforts = ()
     unsigned_thinking: bool = False
+    forced_choice_thinking: bool = True
+    cache_marks: int = 4
+    most_temperature: float = 1.0
     unsupported: frozenset[str] = frozenset()
 
     def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
@@ -105,7 +111,7 @@ class AnthropicMessages(Protocol):
         if request.cache:
             mark_prompt(body, request.cache)
         if request.cache or form.marked or any(tool.cache for tool in request.tools):
-            limit_marks(body, notes)
+            limit_marks(body, notes, self.cache_marks)
         if stream:
             body["stream"] = True
         for field in sorted(self.unsupported & body.keys()):
@@ -200,7 +206,8 @@ class AnthropicMessages(Protocol):
         choice = request.tool_choice
         settings: dict[str, Any] = {"tools": [_tool(tool, request, generation, names, notes) for tool in request.tools]}
         if choice not in (None, "auto", "none"):
-            thinks = body.get("thinking", {}).get("type") == "enabled"
+            thinking = body.get("thinking", {}).get("type")
+            thinks = thinking == "enabled" or (thinking is None and not self.forced_choice_thinking)
             if thinks or not generation.forced_choice:
                 notes.add("downgraded", "tool_choice", f"{choice!r} became 'auto': thinking forbids to force a tool")
                 choice = "auto"
@@ -246,14 +253,17 @@ class AnthropicMessages(Protocol):
             for field in settings:
                 notes.add("dropped", field, "this model or version of the API takes no sampling settings")
             settings.clear()
-        if settings.get("temperature", 0) > 1:
-            notes.add("clamped", "temperature", f"{request.temperature} became 1, the most there is")
-            settings["temperature"] = 1.0
+        if settings.get("temperature", 0) > self.most_temperature:
+            notes.add(
+                "clamped", "temperature", f"{request.temperature} became {self.most_temperature:g}, the most there is"
+            )
+            settings["temperature"] = self.most_temperature
         if self.thinking != "switch" and body.get("thinking", {}).get("type") in ("enabled", "adaptive"):
             for field in [field for field, value in settings.items() if not _BESIDE_THINKING[field](value)]:
                 del settings[field]
                 notes.add("dropped", field, "thinking does not go together with it")
-        if "temperature" in settings and settings.pop("top_p", None) is not None:
+        alone = "temperature" in settings and self.thinking != "switch"
+        if alone and settings.pop("top_p", None) is not None:
             notes.add("dropped", "top_p", "current models refuse it beside temperature")
         stops = [stop for stop in request.stop or () if stop.strip()]
         if len(stops) < len(request.stop or ()):

@@ -45,7 +45,6 @@ _CITATIONS = frozenset(
     }
 )
 _TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml", "application/x-yaml"})
-_MOST_MARKS = 4
 
 
 class MessagesForm:
@@ -270,16 +269,18 @@ def mark_prompt(body: dict[str, Any], mark: CacheMark) -> None:
         last.setdefault("cache_control", control)
 
 
-def limit_marks(body: dict[str, Any], notes: Notes) -> None:
-    """Remove the earliest marks above the four that the server takes."""
+def limit_marks(body: dict[str, Any], notes: Notes, most: int) -> None:
+    """Remove the earliest marks above those that the server takes."""
     places: list[Iterable[Any]] = [body.get("tools") or (), _blocks(body.get("system") or "")]
     places.extend(_blocks(turn["content"]) for turn in body["messages"])
     marked = [block for place in places for block in _nested(place) if "cache_control" in block]
-    surplus = marked[:-_MOST_MARKS]
+    surplus = marked[: max(len(marked) - most, 0)]
     for block in surplus:
         del block["cache_control"]
-    if surplus:
-        notes.add("dropped", "cache", f"the first {len(surplus)} of {len(marked)} marks: {_MOST_MARKS} are allowed")
+    if surplus and most:
+        notes.add("dropped", "cache", f"the first {len(surplus)} of {len(marked)} marks: {most} are allowed")
+    elif surplus:
+        notes.add("dropped", "cache", "this server takes no marks; it caches prompts by itself")
 
 
 def loop_without_thoughts(turns: Sequence[dict[str, Any]]) -> bool:

@@ -1,0 +1,128 @@
+"""Anthropic Messages through Bedrock's InvokeModel: the body says less, and streams are binary.
+
+https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock-legacy (checked 2026-11)
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from llm_connector.event_stream import EventStreamDecoder
+from llm_connector.protocols.anthropic import AnthropicMessages
+from llm_connector.protocols.anthropic_chunks import MessagesParser
+from llm_connector.protocols.base import ChunkParser, path_segment
+from llm_connector.protocols.converse import Converse, counted_model
+from llm_connector.protocols.converse_failures import aws_error
+from llm_connector.protocols.failures import ErrorDetail
+from llm_connector.protocols.turns import map_parts, stand_in
+from llm_connector.types import AnyPart, ChatRequest, Document, Image, Message, ModelInfo, Notes, Text, ToolResult
+from llm_connector.wire import Json, encode_json
+
+__all__ = ["AnthropicBedrock"]
+
+_NO_HEADERS: Mapping[str, str] = {}
+_NOT_IN_THE_BODY = ("model", "stream")
+
+
+@dataclass(frozen=True)
+class AnthropicBedrock(AnthropicMessages):
+    """InvokeModel with a body of Anthropic's.
+
+    `version`: the `anthropic_version` of the body. `betas`: what every body asks for in `anthropic_beta`; those of one
+    request are its `anthropic-beta` header.
+    """
+
+    framing: ClassVar[type[EventStreamDecoder]] = EventStreamDecoder  # type: ignore[assignment]  # binary, not SSE
+    name: ClassVar[str] = "Anthropic on Bedrock"
+
+    version: str = "bedrock-2023-05-31"
+    betas: tuple[str, ...] = ()
+
+    def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
+        """None: the version stands in the body."""
+        return _NO_HEADERS
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """None: every path names a model."""
+        return ()
+
+    def chat_path(self, model: str, *, stream: bool) -> str:
+        """Path below the base URL."""
+        return f"model/{path_segment(model)}/{'invoke-with-response-stream' if stream else 'invoke'}"
+
+    def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of `POST model/…/invoke`: no model and no `stream`, which the path says."""
+        notes = notes or Notes()
+        messages = _embedded(request.messages, notes)
+        if messages is not request.messages:
+            request = request.model_copy(update={"messages": messages})
+        body = super().render_chat(request, stream=stream, notes=notes)
+        body = {name: value for name, value in body.items() if name not in _NOT_IN_THE_BODY}
+        asked = (request.extra_headers or {}).get("anthropic-beta", "")
+        betas = [*self.betas, *(beta for name in asked.split(",") if (beta := name.strip()))]
+        if betas:
+            body = {"anthropic_beta": betas, **body}
+        return {"anthropic_version": self.version, **body}
+
+    def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
+        """A parser of one answer."""
+        return _GuardedParser(request)
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error says, in the words of AWS; inside a stream it may be in those of Anthropic."""
+        if isinstance(body, Mapping) and body.get("type") == "error":
+            return super().parse_error(body)
+        return aws_error(body)
+
+    def models_path(self, cursor: str | None) -> str:
+        """The list of all models of the cloud, as Converse has it."""
+        return _LISTS.models_path(cursor)
+
+    def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
+        """The models of Anthropic in one page."""
+        models, following = _LISTS.parse_models(body)
+        return [model for model in models if "claude" in model.id], following
+
+    def count_path(self, model: str) -> str:
+        """Path below the base URL; it takes a model, never a profile."""
+        return f"model/{path_segment(counted_model(model))}/count-tokens"
+
+    def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of a token count: a whole request, as text."""
+        body = encode_json(self.render_chat(request, stream=False, notes=notes))
+        return {"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}
+
+    def parse_count(self, body: Json) -> int:
+        """Tokens of the prompt."""
+        return _LISTS.parse_count(body)
+
+
+_LISTS = Converse()
+
+
+class _GuardedParser(MessagesParser):
+    """Reads one answer, which a guardrail may have replaced."""
+
+    def _end(self, body: dict[str, Any]) -> None:
+        super()._end(body)
+        if {**self._message, **body}.get("amazon-bedrock-guardrailAction") == "INTERVENED":
+            self._choice.raw_reason = "guardrail_intervened"
+
+
+def _embedded(messages: list[Message], notes: Notes) -> list[Message]:
+    """The messages without media by URL, which this server does not load."""
+    reason = "this server loads nothing from the web: pass the bytes"
+
+    def change(part: AnyPart) -> AnyPart:
+        if isinstance(part, ToolResult):
+            if not any(getattr(item, "url", None) for item in part.parts):
+                return part
+            shown = [Text(stand_in(item, reason, notes)) if getattr(item, "url", None) else item for item in part.parts]
+            return part.model_copy(update={"parts": shown})
+        return Text(stand_in(part, reason, notes)) if getattr(part, "url", None) else part
+
+    return map_parts(messages, change, (Image, Document, ToolResult))

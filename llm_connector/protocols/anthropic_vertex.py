@@ -1,0 +1,79 @@
+"""Anthropic Messages as Vertex AI serves them: the model is in the path, the version in the body.
+
+https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai (checked 2026-11)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from llm_connector.protocols.anthropic import AnthropicMessages
+from llm_connector.protocols.base import path_segment
+from llm_connector.protocols.failures import ErrorDetail
+from llm_connector.protocols.gemini_failures import google_detail
+from llm_connector.protocols.turns import map_parts, stand_in
+from llm_connector.types import AnyPart, ChatRequest, Document, Image, Notes, Text, ToolResult
+from llm_connector.wire import Json
+
+__all__ = ["AnthropicVertex"]
+
+_MODELS = "publishers/anthropic/models"
+
+
+@dataclass(frozen=True)
+class AnthropicVertex(AnthropicMessages):
+    """Anthropic Messages on Vertex AI. `body_version` is the `anthropic_version` of every body."""
+
+    name: ClassVar[str] = "Anthropic Messages on Vertex AI"
+    default_path: ClassVar[str] = "/v1"
+
+    body_version: str = "vertex-2023-10-16"
+
+    def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
+        """None: the version is in the body. Beta headers are the caller's `extra_headers`."""
+        return {}
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL."""
+        return (f"/{_MODELS}",)
+
+    def chat_path(self, model: str, *, stream: bool) -> str:
+        """Path below the project and location; the `@` before a model's date stays as it is."""
+        name = path_segment(model).replace("%40", "@")
+        return f"{_MODELS}/{name}:{'streamRawPredict' if stream else 'rawPredict'}"
+
+    def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of `rawPredict` and `streamRawPredict`, which keeps `stream`."""
+        notes = notes or Notes()
+        turns = map_parts(request.messages, lambda part: _embedded(part, notes), (Image, Document, ToolResult))
+        if turns is not request.messages:
+            request = request.model_copy(update={"messages": turns})
+        body = super().render_chat(request, stream=stream, notes=notes)
+        del body["model"]
+        return {"anthropic_version": self.body_version, **body}
+
+    def count_path(self, model: str) -> str:
+        """Path below the project and location; the model is in the body."""
+        return f"{_MODELS}/count-tokens:rawPredict"
+
+    def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
+        """The body of a token count."""
+        body = super().render_count(request, notes)
+        return {"anthropic_version": self.body_version, "model": request.model, **body}
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error body says, be it Anthropic's or that of Google's front end."""
+        return google_detail(body, super().parse_error(body))
+
+
+def _embedded(part: AnyPart, notes: Notes) -> AnyPart:
+    """The part without files that the server would have to fetch, which it does not."""
+    if isinstance(part, ToolResult):
+        parts = [_embedded(item, notes) for item in part.parts]
+        return part if parts == part.parts else part.model_copy(update={"parts": parts})
+    if isinstance(part, Image | Document) and part.url is not None:
+        return Text(stand_in(part, "this server reads embedded files only", notes))
+    return part
