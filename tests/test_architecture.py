@@ -22,13 +22,13 @@ PACKAGE = ROOT / "llm_connector"
 # Each may import those before it, and nothing after it. `wire` stands before `types`, which take `Timeout` and the
 # JSON decoder from it: that is all the difference to the order in which the design was first written down.
 ORDER = (
-    *("lazy", "limits", "errors", "schema", "wire", "framing", "event_stream", "auth", "signatures", "types"),
-    *("protocols", "formats", "providers"),
-    *("retry", "refusals", "ollama", "decoding", "operations", "management"),
+    *("lazy", "limits", "errors", "schema", "wire", "framing", "event_stream", "auth", "signatures", "model_facts"),
+    *("types", "protocols", "formats", "providers"),
+    *("retry", "refusals", "media_fetching", "ollama", "decoding", "operations", "management"),
     *("transport", "local_embeddings", "local_server", "local", "client", "server", "cli", "testing", "integrations"),
 )
 # A module that starts processes stands above the row that needs it, so the row's `prepare` hook names it in a string.
-NAMED_NOT_IMPORTED = {("providers/dialects.py", "llm_connector.local")}
+NAMED_NOT_IMPORTED = {("providers/embedded.py", "llm_connector.local")}
 SPEAKS_HTTPX = {"transport", "testing", "server"}
 AWAITS = {"transport", "client", "server", "testing", "integrations"}
 PRINTS = {"cli"}

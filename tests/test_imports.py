@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.test_providers import NEEDED
+
 ROOT = Path(__file__).resolve().parent.parent
 MOST_MODULES = 400
 
@@ -18,13 +20,15 @@ HEAVY = {
     *("aiohttp", "anthropic", "anyio", "asyncio", "botocore", "certifi", "google", "h11", "httpcore", "httpx"),
     *("numpy", "ollama", "openai", "rich", "starlette", "typer", "uvicorn", "xllamacpp"),
 }
-EVERY_ROW = """
+EVERY_ROW = f"""
     from llm_connector import AsyncLlmClient, LlmClient, supported_providers
 
     def clients():
         for kind in (LlmClient, AsyncLlmClient):
             for name in supported_providers():
-                yield kind(name, api_key="sk-test", base_url="http://127.0.0.1:1/v1", model="m", timeout=5, headers={})
+                settings = {NEEDED!r}.get(name, {{}})
+                settings |= {{"api_key": "sk-test", "base_url": "http://127.0.0.1:1/v1", "model": "m", "timeout": 5}}
+                yield kind(name, headers={{}}, **settings)
 """
 
 
@@ -64,9 +68,17 @@ def test_a_client_loads_no_network_library():
 
 
 def test_every_row_can_have_a_client_without_a_network_library():
-    loaded = modules(EVERY_ROW + "\n    made = list(clients())")
-    assert not tops(loaded) & HEAVY
-    assert len(loaded) <= MOST_MODULES
+    assert not tops(modules(EVERY_ROW + "\n    made = list(clients())")) & HEAVY
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "ollama"])
+def test_a_client_loads_no_wire_format_but_its_own(name):
+    loaded = modules(f"from llm_connector import LlmClient\nLlmClient({name!r}, api_key='sk-test')")
+    rows = {module for module in loaded if module.startswith("llm_connector.providers.rows.")}
+    formats = {"anthropic", "converse", "dashscope", "gemini", "ollama", "responses", "tencent"}
+    families = {module.split(".")[2].partition("_")[0] for module in loaded if ".protocols." in module}
+    assert len(rows) == 1
+    assert families & formats == {name} - {"openai"}
 
 
 def test_parts_load_without_the_clients():

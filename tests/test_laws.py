@@ -37,9 +37,27 @@ from llm_connector.types import (
 from tests.support.answers import KEY, Reading, ask, outline, sse, streamed, whole
 from tests.support.cuts import ends_of_events, single_bytes, split_at
 from tests.support.generated import ANSWERS, Written, several_completions
+from tests.support.generated_bedrock import BEDROCK_ANSWERS
 
-ROWS = ["openai", "openai_compatible", "deepseek", "anthropic", "ollama"]
+ROWS = [
+    "openai",
+    "openai_compatible",
+    "aliyun",
+    "deepseek",
+    "anthropic",
+    "anthropic_bedrock",
+    "anthropic_vertex",
+    "bedrock",
+    "gemini",
+    "gemini_vertex",
+    "ollama",
+    "tencent_native",
+    "zhipu",
+    "deepseek_anthropic",
+    "openai_responses",
+]
 LINE_ENDS = st.lists(st.sampled_from(["\n", "\r\n", "\r"]), min_size=1, max_size=3)
+ANSWERS.update(BEDROCK_ANSWERS)
 over_all_formats = pytest.mark.parametrize("wire", ANSWERS)
 
 
@@ -130,8 +148,7 @@ class TestCutLaw:
     def test_keep_alives_change_nothing(self, wire, data):
         answer = data.draw(ANSWERS[wire])
         quiet = answer.blocks()
-        comments = [b"\n"] if answer.framed == "ndjson" else [b": ping\n\n", b"data:\n\n", b"data: : x\n\n"]
-        alive = data.draw(st.sampled_from(comments))
+        alive = data.draw(st.sampled_from(answer.keep_alives()))
 
         assert read(answer, [alive, *(block + alive for block in quiet)]).chunks == read(answer, quiet).chunks
 
@@ -160,7 +177,7 @@ class TestRoundTrip:
 
         rendered = ask(conversation(message), provider=answer.provider)
 
-        CARRIED[wire](answer.whole, rendered.body["messages"], rendered.adaptations)
+        CARRIED[wire](answer.whole, turns_in(rendered.body), rendered.adaptations)
 
     @over_all_formats
     @given(data=st.data(), other=st.sampled_from(ROWS))
@@ -177,7 +194,7 @@ class TestRoundTrip:
         for part in foreign:
             for state in ("signature", "encrypted", "data"):
                 value = getattr(part, state, None)
-                assert not value or (value if isinstance(value, str) else value["id"]) not in body
+                assert not value or (value if isinstance(value, str) else id_of(value)) not in body
         assert "reasoning_content" not in body or other == "deepseek"
         dropped = {note.subject for note in rendered.adaptations if note.action == "dropped"}
         assert {part.type for part in foreign} <= dropped
@@ -187,6 +204,18 @@ class TestRoundTrip:
 def conversation(message: Message) -> list[Message]:
     """A history in which an answer, and results of its calls, are followed by another question."""
     return [user("?"), message, *(tool_result(call, "done") for call in message.tool_calls), user("And now?")]
+
+
+def id_of(block: dict[str, Any]) -> str:
+    """The id of a block that is not interpreted."""
+    own = block.get("id") or block.get("thoughtSignature")
+    inner = next(iter(block.values()))
+    return str(own or inner.get("toolUseId") or inner["id"])
+
+
+def turns_in(body: Any) -> Any:
+    """The turns of a request, under the name that its wire format has for them."""
+    return next(body[name] for name in ("messages", "Messages", "contents", "input") if name in body)
 
 
 def carried_completion(body: Any, messages: Sequence[Any], _adaptations: Any) -> None:
@@ -231,7 +260,112 @@ def carried_chat(body: Any, messages: Sequence[Any], _adaptations: Any) -> None:
     ]
 
 
-CARRIED = {"chat completions": carried_completion, "messages": carried_blocks, "ollama": carried_chat}
+def carried_tencent(body: Any, messages: Sequence[Any], _adaptations: Any) -> None:
+    wire = body["Response"]["Choices"][0]["Message"]
+    calls = [{key: value for key, value in call.items() if key != "Index"} for call in wire["ToolCalls"] or ()]
+    if not (calls or wire["Content"]):  # nothing but a thought, which must not go back
+        assert [message["Role"] for message in messages] == ["user"]
+        return
+    turn = messages[1]
+    assert turn["Content"] == wire["Content"]
+    assert turn.get("ToolCalls", []) == calls
+    assert "ReasoningContent" not in turn
+    assert [message["ToolCallId"] for message in messages[2:-1]] == [call["Id"] for call in calls]
+
+
+def carried_dashscope(body: Any, given: Any, adaptations: Any) -> None:
+    wire = body["output"]["choices"][0]["message"]
+    turn = given["messages"][1]
+    text = wire["content"] if isinstance(wire["content"], str) else "".join(part["text"] for part in wire["content"])
+    calls = [{key: value for key, value in call.items() if key != "index"} for call in wire.get("tool_calls", ())]
+    assert turn["content"] == text
+    assert turn.get("tool_calls", []) == calls
+    assert turn.get("reasoning_content", "") == (wire["reasoning_content"] if calls else "")
+    assert [message["tool_call_id"] for message in given["messages"][2:-1]] == [call["id"] for call in calls]
+    assert adaptations == []
+
+
+def carried_items(body: Any, items: Sequence[Any], _adaptations: Any) -> None:
+    wire = [item for item in body["output"] if item["type"] != "message" or spoken(item)]
+    while wire and wire[-1]["type"] == "reasoning":
+        wire.pop()  # the server refuses a turn that ends so
+    expected: list[Any] = []
+    for item in wire:
+        last = expected[-1] if expected else {}
+        if item["type"] == "message" and "role" in last:
+            last["content"] += spoken(item)
+        elif item["type"] == "message":
+            expected.append({"role": "assistant", "content": spoken(item)})
+        elif item["type"] == "function_call":
+            expected.append({key: value for key, value in item.items() if key not in ("id", "status")})
+        else:
+            expected.append({key: value for key, value in item.items() if value or key == "summary"})
+    calls = [item["call_id"] for item in wire if item["type"] == "function_call"]
+    assert items[1 : len(items) - len(calls) - 1] == (expected or [{"role": "assistant", "content": ""}])
+    assert [item["call_id"] for item in items if item.get("type") == "function_call_output"] == calls
+
+
+def spoken(item: Any) -> str:
+    return "".join(part.get("text", "") for part in item["content"])
+
+
+def carried_converse(body: Any, messages: Sequence[Any], adaptations: Any) -> None:
+    blocks = [own for block in body["output"]["message"]["content"] if (own := converse_block(block)) is not None]
+    while blocks and "reasoningContent" in blocks[-1]:
+        blocks.pop()  # the server refuses a turn that ends so
+        assert "reasoning" in [note.subject for note in adaptations]
+    if not blocks:
+        return
+    assert messages[1]["content"] == blocks
+    results = [block["toolResult"]["toolUseId"] for block in messages[2]["content"] if "toolResult" in block]
+    called = (block.get("toolUse", {}) for block in blocks)
+    assert results == [call["toolUseId"] for call in called if call and call.get("type") != "server_tool_use"]
+
+
+def converse_block(block: dict[str, Any]) -> dict[str, Any] | None:
+    """A block as it goes back: blank text is refused, and the type of an ordinary call is none of requests."""
+    cited = block.get("citationsContent", {"content": [block]})["content"][0].get("text")
+    if cited is not None and not cited.strip():
+        return None
+    call = block.get("toolUse", {})
+    return (
+        {"toolUse": {name: call[name] for name in call if name != "type"}} if call.get("type") == "tool_use" else block
+    )
+
+
+def carried_parts(body: Any, contents: Sequence[Any], adaptations: Any) -> None:
+    sent: list[Any] = []
+    for part in body["candidates"][0]["content"]["parts"]:
+        last = sent[-1] if sent else {}
+        if part.get("text") == "" and "thoughtSignature" not in part:
+            continue
+        if last.keys() == part.keys() <= {"text", "thought"}:  # neither is signed, so they are one
+            sent[-1] = {**part, "text": last["text"] + part["text"]}
+        else:
+            sent.append(dict(part))
+    assert adaptations == []
+    calls = [part["functionCall"] for part in sent if "functionCall" in part]
+    if not sent:
+        assert len(contents) == 1
+        return
+    if calls and "thoughtSignature" not in next(part for part in sent if "functionCall" in part):
+        assert "c2tpcF90aG91Z2h0" not in str(contents), "its turn is over"
+    assert contents[1] == {"role": "model", "parts": sent}
+    results = [part["functionResponse"] for part in contents[2]["parts"] if "functionResponse" in part]
+    assert [(result["id"], result["name"]) for result in results] == [(call["id"], call["name"]) for call in calls]
+
+
+CARRIED = {
+    "chat completions": carried_completion,
+    "contents": carried_parts,
+    "dashscope": carried_dashscope,
+    "converse": carried_converse,
+    "messages": carried_blocks,
+    "messages on bedrock": carried_blocks,
+    "responses": carried_items,
+    "ollama": carried_chat,
+    "tencent": carried_tencent,
+}
 
 
 class TestOneDeltaLaw:
@@ -326,7 +460,7 @@ def places_of(answer: Written) -> tuple[list[int], int]:
     """Where each event has arrived with the last byte of its data, and where the one that ends the answer has."""
     places, start = [], 0
     for block in answer.blocks():
-        places.append(start + len(block.rstrip(b"\r\n")))
+        places.append(start + len(block if answer.framed == "binary" else block.rstrip(b"\r\n")))
         start += len(block)
     return places, next(place for place, event in zip(places, answer.events, strict=True) if event.ends)
 
@@ -371,11 +505,11 @@ PARTS: dict[str, tuple[list[Message], str]] = {
         [user("?"), assistant(CALL), Message(role="user", parts=[ToolResult(call_id="call1", parts=[Text("token")])])],
         "token",
     ),
-    "cache mark": ([user(Text("?", cache=True))], "cache_control"),
-    "cache mark of the system": ([system(Text("!", cache="1h")), user("?")], "cache_control"),
+    "cache mark": ([user(Text("?", cache=True))], "cache"),
+    "cache mark of the system": ([system(Text("!", cache="1h")), user("?")], "cache"),
     "cache mark of a result": (
         [user("?"), assistant(CALL), Message(role="tool", parts=[ToolResult(call_id="call1", cache=True)])],
-        "cache_control",
+        "cache",
     ),
 }  # fmt: skip
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -510,8 +644,7 @@ class TestErrorsAreOurs:
         event = answer.events[place]
         blocks = answer.blocks()
         body = data.draw(broken(event.body))
-        lines = [f"data: {json.dumps(body)}", ""] if answer.framed != "ndjson" else [json.dumps(body)]
-        blocks[place] = "".join(line + "\n" for line in lines).encode()
+        blocks[place] = answer.block(body)
 
         note(f"{body}")
         reading = read(answer, blocks)  # raises anything but a StreamError

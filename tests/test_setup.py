@@ -25,6 +25,7 @@ from llm_connector.errors import StreamError
 from llm_connector.operations import render
 from llm_connector.protocols import ChatCompletions
 from llm_connector.providers import PROVIDERS
+from tests.test_providers import NEEDED
 
 KEY = "sk-planted-0123456789abcdef"
 SPEC = ProviderSpec(
@@ -86,7 +87,7 @@ def refused(make: type[Any], *arguments: Any, **settings: Any) -> str:
 
 def test_every_provider_of_the_table_can_be_made(make):
     for name in supported_providers():
-        client = make(name, api_key=KEY, base_url="http://127.0.0.1:1")
+        client = make(name, api_key=KEY, base_url="http://127.0.0.1:1", **NEEDED.get(name, {}))
         assert client.provider == name
         assert make.supported_providers() == supported_providers()
 

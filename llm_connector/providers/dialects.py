@@ -1,245 +1,261 @@
-"""The few servers whose differences are behaviour, not data: each a small class that overrides a seam."""
+"""The few servers whose differences are behaviour, not data: each a small class that overrides a seam.
+
+They add no fields, so they stay the frozen dataclasses that they inherit from, and are not made anew.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
-from llm_connector.errors import ParseError
-from llm_connector.protocols import ChatCompletions, ChunkParser, ErrorDetail
-from llm_connector.protocols.completion_chunks import CompletionParser
-from llm_connector.protocols.structured import json_instruction
-from llm_connector.protocols.turns import map_parts
-from llm_connector.providers.spec import Endpoint
-from llm_connector.schema import Schema
-from llm_connector.types import (
-    AnyPart,
-    ChatChunk,
-    ChatRequest,
-    ChatResponse,
-    JsonSchema,
-    Message,
-    Notes,
-    Text,
-    Tool,
-    ToolCall,
-    ToolResult,
-    system,
+from llm_connector.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    ContentFilterError,
+    ContextLengthError,
+    InsufficientBalanceError,
+    ParseError,
+    RateLimitError,
+    ServerError,
+    excerpt,
 )
-from llm_connector.wire import Json, decode_json, encode_json
+from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock
+from llm_connector.protocols.base import ErrorEvent
+from llm_connector.protocols.chat_completions import ChatCompletions
+from llm_connector.protocols.completion_chunks import CompletionParser
+from llm_connector.protocols.completion_messages import MessageForm
+from llm_connector.protocols.failures import ErrorDetail, error_detail
+from llm_connector.types import Audio, ChatChunk, ChatRequest, Document, Notes
+from llm_connector.types.messages import AnyPart
+from llm_connector.wire import Json
 
-__all__ = ["EmbeddedCompletions", "start_embedded"]
+__all__ = [
+    "LongCatCompletions",
+    "MiniMaxCompletions",
+    "MistralCompletions",
+    "MoonshotCompletions",
+    "OpenRouterCompletions",
+    "PerplexityCompletions",
+    "VolcengineCompletions",
+]
 
-# A model this small may repeat itself until it is stopped; inside a JSON string only a bound stops it.
-_MOST_JSON_TOKENS = 1024
-_LONGEST_STRING = 400
-_LONGEST_LIST = 16
+
+class _MistralForm(MessageForm):
+    """Documents by URL, and sounds as a bare string. https://docs.mistral.ai/capabilities/audio (checked 2026-11)."""
+
+    __slots__ = ()
+
+    def _bare_part(self, part: AnyPart) -> dict[str, Any]:
+        match part:
+            case Audio():
+                return {"type": "input_audio", "input_audio": part.url or part.data}
+            case Document() if not (part.data is not None and (part.media_type or "").startswith("text/")):
+                named = {"document_name": part.name} if part.name else {}
+                return {"type": "document_url", "document_url": part.data_url, **named}
+            case _:
+                return MessageForm._bare_part(self, part)
 
 
-def start_embedded(endpoint: Endpoint, operation: str, model: str | None) -> Endpoint:
-    """The endpoint of the embedded model's server, which is started if it does not run.
+class MistralCompletions(ChatCompletions):
+    """Mistral takes ids of calls of nine letters and digits only, and calls a seed `random_seed`.
 
-    The module that starts processes stands above this one, so it is named and not imported.
+    https://docs.mistral.ai/api (checked 2026-11)
     """
-    local = importlib.import_module("llm_connector.local")
-    server = local.embedding_server(model) if operation == "embed" else local.chat_server(model)
-    return replace(endpoint, base_url=server.base_url, api_key=server.api_key)
 
-
-@dataclass(frozen=True)
-class EmbeddedCompletions(ChatCompletions):
-    """llama.cpp's server with a small model.
-
-    It ignores `tool_choice`, and small models seldom call tools by themselves: tools become a JSON Schema that the
-    answer must follow, and the answer becomes the call. Strings, lists and tokens of JSON answers are capped.
-    """
+    form: ClassVar[type[MessageForm]] = _MistralForm
 
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
-        """The body, with tools as an envelope schema."""
+        """The body, with ids that the server takes."""
         notes = notes or Notes()
-        if request.tools:
-            notes.add("converted", "tools", "emulated by a JSON Schema: this engine does not choose tools by itself")
-        return super().render_chat(_plain(request, notes), stream=stream, notes=notes)
+        body = super().render_chat(request, stream=stream, notes=notes)
+        if "seed" in body:
+            body["random_seed"] = body.pop("seed")
+        for message in body["messages"]:
+            for holder, key in [*((call, "id") for call in message.get("tool_calls", ())), (message, "tool_call_id")]:
+                if key in holder and not _NINE(holder[key]):
+                    holder[key] = hashlib.sha256(holder[key].encode("utf-8", "surrogatepass")).hexdigest()[:9]
+                    notes.add("renamed", "ids of tool calls", "this server takes nine letters and digits only")
+        return body
 
-    def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
-        """A parser that opens envelopes."""
-        if request is not None and _enveloped(request):
-            return _EnvelopeParser(request, split=self.think_tags)
-        return super().chunk_parser(request)
+
+_NINE = re.compile(r"[a-zA-Z0-9]{9}").fullmatch
+
+
+class OpenRouterCompletions(ChatCompletions):
+    """OpenRouter hides what the model's host said in `error.metadata.raw`.
+
+    https://openrouter.ai/docs/api-reference/errors (checked 2026-11)
+    """
 
     def parse_error(self, body: Json) -> ErrorDetail:
-        """What an error says. The engine answers 500 to prompts that do not fit."""
+        """What the error says, the host's own words included."""
         detail = super().parse_error(body)
-        too_long = (
-            "context size has been exceeded" in detail.message.lower() or "too large to process" in detail.message
-        )
-        return replace(detail, code="context_length_exceeded") if too_long else detail
+        error = body.get("error") if isinstance(body, dict) else None
+        metadata = error.get("metadata") if isinstance(error, dict) else None
+        raw = metadata.get("raw") if isinstance(metadata, dict) else None
+        if not raw:
+            return detail
+        host = error_detail([raw] if isinstance(raw, str) else raw)
+        message = f"{detail.message}: {host.message}" if host.message not in detail.message else detail.message
+        return replace(detail, message=message, param=detail.param or host.param)
+
+
+class _MiniMaxParser(CompletionParser):
+    """Thoughts may come whole with every event, and the answer once more at the end; failures come as `base_resp`."""
+
+    def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
+        """The chunks of one event."""
+        if _failed(body):
+            raise ErrorEvent(body)
+        return super().read(body)
+
+    def read_whole(self, body: Json) -> Iterable[ChatChunk]:
+        """The chunks of a whole answer."""
+        if _failed(body):
+            raise ErrorEvent(body)
+        return super().read_whole(body)
+
+    def _read_choice(
+        self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False
+    ) -> None:
+        assembly = self.assembly.choice(number)
+        arrived = assembly.calls.slots or self._splitters or any(getattr(it, "pieces", ()) for it in assembly.blocks())
+        if arrived and not whole and choice.get("delta") is None:
+            choice = {**choice, "message": None}
+        super()._read_choice(choice, number, chunks, whole=whole)
+
+    def _reasoning(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
+        known = [block for block in assembly.blocks() if isinstance(block, ReasoningBlock)]
+        if known:
+            text = "".join(known[0].pieces)
+            delta = {key: _fresh(value, text) for key, value in delta.items()}
+        return super()._reasoning(delta, assembly)
+
+
+def _fresh(value: Any, known: str) -> Any:
+    """What is new in a text, or in the texts of a list of details, that may begin with all that is known."""
+    if isinstance(value, list):
+        entries = [entry for entry in value if isinstance(entry, dict)]
+        return [{**entry, "text": _fresh(entry["text"], known)} if "text" in entry else entry for entry in entries]
+    whole = isinstance(value, str) and value.startswith(known) and (len(value) > len(known) or len(known) > 15)
+    return value[len(known) :] if whole else value
+
+
+class MiniMaxCompletions(ChatCompletions):
+    """MiniMax repeats itself in streams, and has numbers for its errors.
+
+    https://platform.minimaxi.com/docs/api-reference/text-openai-api (checked 2026-11)
+    """
+
+    parser: ClassVar[type[CompletionParser]] = _MiniMaxParser
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What the error says."""
+        state = _failed(body)
+        if not state:
+            return super().parse_error(body)
+        code = str(state["status_code"])
+        return ErrorDetail(str(state.get("status_msg") or ""), code=code, kind=_MINIMAX_CODES.get(code))
+
+
+def _failed(body: Json) -> Mapping[str, Any]:
+    """The `base_resp` of a body that is an error; nothing otherwise."""
+    state = body.get("base_resp") if isinstance(body, dict) else None
+    return state if isinstance(state, Mapping) and state.get("status_code") else {}
+
+
+_MINIMAX_CODES: dict[str, type[APIError]] = {
+    **dict.fromkeys(("1000", "1001", "1013", "1033"), ServerError),
+    **dict.fromkeys(("1004", "2049"), AuthenticationError),
+    **dict.fromkeys(("1026", "1027"), ContentFilterError),
+    "1002": RateLimitError,
+    "1008": InsufficientBalanceError,
+    "1039": ContextLengthError,
+    "2013": BadRequestError,
+}
+
+
+class VolcengineCompletions(ChatCompletions):
+    """Ark has endpoints of their own for bots and for contexts that it keeps.
+
+    A `context_id` in `extra_body`, and a model named `bot-…`, choose them.
+    https://www.volcengine.com/docs/82379 (checked 2026-11)
+    """
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL."""
+        return ("/context/chat/completions", "/bots/chat/completions", *super().endpoints)
+
+    def request_path(self, request: ChatRequest, *, stream: bool) -> str:
+        """Path below the base URL."""
+        path = self.chat_path(request.model or "", stream=stream)
+        if "context_id" in (request.extra_body or {}):
+            return f"context/{path}"
+        return f"bots/{path}" if (request.model or "").startswith("bot-") else path
+
+
+class LongCatCompletions(ChatCompletions):
+    """LongCat's chat stands below `/openai`, its list of models does not.
+
+    https://longcat.chat/platform/docs (checked 2026-11)
+    """
+
+    default_path: ClassVar[str] = ""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL."""
+        return ("/openai/v1/chat/completions", "/openai/v1", "/openai", "/v1/models", "/v1")
+
+    def chat_path(self, model: str, *, stream: bool) -> str:
+        """Path below the base URL."""
+        return "openai/v1/chat/completions"
+
+    def models_path(self, cursor: str | None) -> str:
+        """Path below the base URL."""
+        return "v1/models"
+
+
+class PerplexityCompletions(ChatCompletions):
+    """Perplexity's chat stands at the root, the rest below `/v1`: https://docs.perplexity.ai (checked 2026-11)."""
+
+    default_path: ClassVar[str] = ""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL."""
+        return ("/chat/completions", "/v1/embeddings", "/v1/models", "/v1")
+
+    def models_path(self, cursor: str | None) -> str:
+        """Path below the base URL."""
+        return "v1/models"
+
+    def embed_path(self, model: str) -> str:
+        """Path below the base URL."""
+        return "v1/embeddings"
+
+
+class MoonshotCompletions(ChatCompletions):
+    """Moonshot counts tokens: https://platform.kimi.ai/docs/api/chat.md (checked 2026-11)."""
 
     def count_path(self, model: str) -> str:
-        """The server counts for its Anthropic endpoint."""
-        return "messages/count_tokens"
+        """Path below the base URL."""
+        return "tokenizers/estimate-token-count"
 
     def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
         """The body of a token count."""
-        return {"model": request.model, "messages": self.render_chat(request, stream=False)["messages"]}
+        body = self.render_chat(request, stream=False, notes=notes)
+        return {key: body[key] for key in ("model", "messages", "tools") if key in body}
 
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt."""
-        count = body.get("input_tokens") if isinstance(body, dict) else None
+        data = body.get("data") if isinstance(body, Mapping) else None
+        count = data.get("total_tokens") if isinstance(data, Mapping) else None
         if not isinstance(count, int):
-            raise ParseError("the token count has no 'input_tokens'", body=str(body)[:200])
+            raise ParseError("the token count has no 'total_tokens'", body=excerpt(str(body)))
         return count
-
-
-class _EnvelopeParser(CompletionParser):
-    """Reads `{"tool": …, "arguments": …}` as a call and `{"answer": …}` as text, once the JSON is whole."""
-
-    def __init__(self, request: ChatRequest, *, split: bool) -> None:
-        super().__init__(request, split=split)
-        self._opened = False
-
-    def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
-        """Chunks of everything but the envelope, which is JSON until it is whole."""
-        return [chunk for chunk in super().read(body) if not chunk.text]
-
-    def flush(self) -> Iterable[ChatChunk]:
-        """The call or the text that the envelope holds."""
-        chunks = [chunk for chunk in super().flush() if not chunk.text]
-        if self._opened:
-            return chunks
-        self._opened = True
-        for choice in self.assembly.choices.values():
-            block = choice.text(1)
-            envelope = _envelope("".join(block.pieces))
-            if envelope is None:
-                chunks.append(ChatChunk("".join(block.pieces), choice=choice.index))
-            elif "answer" in envelope:
-                block.pieces = [str(envelope["answer"])]
-                chunks.append(ChatChunk(block.pieces[0], choice=choice.index))
-            else:
-                block.pieces = []
-                function = {
-                    "name": envelope["tool"],
-                    "arguments": encode_json(envelope.get("arguments") or {}).decode(),
-                }
-                delta = choice.feed_call({"function": function}, self._names)
-                chunks.append(ChatChunk(tool_call_delta=delta, choice=choice.index))
-        return chunks
-
-    def response(self, *, interrupted: bool = False) -> ChatResponse:
-        """The answer, with its envelope opened if it is whole."""
-        if self.done:
-            self.flush()
-        return super().response(interrupted=interrupted)
-
-
-def _plain(request: ChatRequest, notes: Notes) -> ChatRequest:
-    """The request as the model sees it: calls and results as text, tools and schemas as instruction and grammar."""
-    messages = [_as_text(message) for message in map_parts(request.messages, _spoken, (ToolCall, ToolResult))]
-    changes: dict[str, Any] = {"messages": messages, "tools": [], "tool_choice": None, "parallel_tool_calls": None}
-    wanted = request.response_format
-    if _enveloped(request):
-        wanted, instruction = _envelopes(request)
-        changes["messages"] = [system(instruction), *messages]
-    elif isinstance(wanted, JsonSchema):
-        changes["messages"] = [system(json_instruction(wanted.schema_)), *messages]
-    if isinstance(wanted, JsonSchema):
-        wanted = JsonSchema(name=wanted.name, schema_=_bounded(wanted.schema_))
-    if wanted is not None:
-        most = min(request.max_tokens or _MOST_JSON_TOKENS, _MOST_JSON_TOKENS)
-        temperature = 0.0 if request.temperature is None else request.temperature
-        changes |= {"max_tokens": most, "temperature": temperature, "strict_schema": False}
-        notes.add(
-            "clamped",
-            "response_format",
-            f"at most {most} tokens, {_LONGEST_STRING} characters a string and {_LONGEST_LIST} items a list, "
-            f"at temperature {temperature:g}: a model this small may not stop by itself",
-        )
-    return request.model_copy(update={**changes, "response_format": wanted})
-
-
-def _bounded(node: Any) -> Any:
-    """A copy of a schema in which strings and lists without a bound have one."""
-    if isinstance(node, list):
-        return [_bounded(item) for item in node]
-    if not isinstance(node, Mapping):
-        return node
-    copy = {key: value if key in ("enum", "const", "default") else _bounded(value) for key, value in node.items()}
-    if copy.get("type") == "string" and not {"enum", "const", "format", "pattern"} & copy.keys():
-        copy.setdefault("maxLength", _LONGEST_STRING)
-    if copy.get("type") == "array":
-        copy.setdefault("maxItems", _LONGEST_LIST)
-    return copy
-
-
-def _enveloped(request: ChatRequest) -> bool:
-    """Whether the answer must be a call or say that it is none. After a result, a free choice means to answer."""
-    if not request.tools or request.tool_choice == "none":
-        return False
-    answered = any(isinstance(part, ToolResult) for part in request.messages[-1].parts)
-    return request.tool_choice not in (None, "auto") or not answered
-
-
-def _envelope(text: str) -> Mapping[str, Any] | None:
-    try:
-        value = decode_json(text.encode())
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and ("answer" in value or "tool" in value) else None
-
-
-def _envelopes(request: ChatRequest) -> tuple[JsonSchema, str]:
-    """The schema of the envelopes that the answer may be, and what tells the model about them."""
-    choice = request.tool_choice
-    tools = [tool for tool in request.tools if choice in (None, "auto", "required", tool.name)]
-    shapes = [_object({"tool": {"const": tool.name}, "arguments": tool.parameters}) for tool in tools]
-    if choice in (None, "auto"):
-        shapes.append(_object({"answer": {"type": "string"}}))
-    schema: Schema = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
-    return JsonSchema(name="envelope", schema_=schema), _instruction(tools, answers=choice in (None, "auto"))
-
-
-def _instruction(tools: Sequence[Tool], *, answers: bool) -> str:
-    """What the model must know. Of several wordings tried, this one let SmolLM2 choose the right tool and values."""
-    lines = [_shape(tool) for tool in tools]
-    if answers:
-        lines.append('{"answer": string}  An answer in words, when no tool fits.')
-    return (
-        'You answer by calling a tool, as JSON: {"tool": name, "arguments": {...}}.\nThe tools are:\n'
-        + "\n".join(lines)
-        + "\nTake the values of the arguments from the question."
-    )
-
-
-def _shape(tool: Tool) -> str:
-    properties = tool.parameters.get("properties", {})
-    arguments = ", ".join(f'"{name}": {_kind(schema)}' for name, schema in properties.items())
-    description = tool.description.partition("\n")[0]
-    return f'{{"tool": "{tool.name}", "arguments": {{{arguments}}}}}  {description}'.rstrip()
-
-
-def _kind(schema: Any) -> str:
-    return str(schema.get("type", "value")) if isinstance(schema, Mapping) else "value"
-
-
-def _object(properties: dict[str, Any]) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _spoken(part: AnyPart) -> AnyPart:
-    if isinstance(part, ToolCall):
-        return Text(encode_json({"tool": part.name, "arguments": part.arguments}).decode())
-    if isinstance(part, ToolResult):
-        return Text(f"{'The tool failed' if part.error else 'Result'} ({part.name or part.call_id}): {part.text}")
-    return part
-
-
-def _as_text(message: Message) -> Message:
-    return message.model_copy(update={"role": "user"}) if message.role == "tool" else message

@@ -13,8 +13,23 @@ __all__ = ["PROVIDERS", "find", "register_provider", "supported_providers"]
 
 _COMPATIBLE = "compatible"
 _HOMES: Mapping[str, str] = {
+    "aliyun": "aliyun",
     "anthropic": "anthropic",
+    "anthropic_bedrock": "amazon",
+    "anthropic_azure": "anthropic",
+    "deepseek_anthropic": "anthropic",
+    "longcat_anthropic": "anthropic",
+    "anthropic_vertex": "google",
+    "bedrock": "amazon",
+    "gemini": "google",
+    "gemini_vertex": "google",
     "ollama": "ollama",
+    "tencent_native": "tencent",
+    "openai_responses": "openai",
+    "azure_openai": "openai",
+    "azure_openai_responses": "openai",
+    "zhipu": "zhipu",
+    "zhipu_openai_compatible": "zhipu",
 }
 """The modules of `rows` that hold rows of other wire formats; every other row is in `compatible`."""
 

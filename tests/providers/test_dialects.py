@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from llm_connector import ChatRequest, Tool, UnsupportedError, assistant, tool_result, user
 from llm_connector.protocols import ChunkParser
-from llm_connector.providers.dialects import EmbeddedCompletions
+from llm_connector.protocols.completion_thinking import Thinking
+from llm_connector.providers.embedded import EmbeddedCompletions
 from llm_connector.types import Notes, ToolCall
 from llm_connector.wire import Event
 
-ENGINE = EmbeddedCompletions(think_tags=True, efforts=())
+ENGINE = EmbeddedCompletions(think_tags=True, thinking=Thinking())
 
 
 def weather(city: str, days: int = 1) -> str:

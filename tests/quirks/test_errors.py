@@ -268,4 +268,4 @@ def test_ER_10_images_never_reach_a_row_that_cannot_read_them():
     assert [note.action for note in rendered.adaptations] == ["converted"]
     error = refused({"error": {"message": wording}})
     assert type(error) is BadRequestError
-    assert wording in error.message
+    assert error.message == f"{wording}; this model reads text only: leave out images, or use a model that sees"

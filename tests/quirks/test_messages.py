@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -108,6 +109,41 @@ def test_MS_06_developer_is_sent_as_system(provider):
     turns = sent({"role": "developer", "content": "Be brief"}, {"role": "user", "content": "?"}, provider=provider)
 
     assert [turn["role"] for turn in turns] == ["system", "user"]
+
+
+@pytest.mark.parametrize("provider", ["vllm", "mistral", "perplexity"])
+def test_MS_07_strict_templates_get_one_system_message_at_the_front(provider):
+    rendered = ask([system("One"), user("?"), system("Two")], provider=provider)
+
+    assert rendered.body["messages"] == [
+        {"role": "system", "content": "One\n\nTwo"},
+        {"role": "user", "content": "?"},
+    ]
+    assert [(note.action, note.subject) for note in rendered.adaptations] == [("converted", "system message")]
+
+
+@pytest.mark.parametrize("provider", ["mistral", "perplexity"])
+def test_MS_08_strict_templates_get_neighbours_of_one_role_as_one_turn(provider):
+    body = ask([user("One"), user("Two"), assistant("A"), assistant("B"), user("?")], provider=provider).body
+
+    assert [message["content"] for message in body["messages"]] == ["One\n\nTwo", "A\n\nB", "?"]
+
+
+@pytest.mark.parametrize("call_id", ["call_0123456789abcdef", "D681PevK", "D681PevKs0", "D681-evKs", "é23456789", ""])
+def test_MS_11_mistral_gets_ids_of_nine_letters_and_digits(call_id):
+    first, second = ToolCall(id=call_id, name="f"), ToolCall(id="D681PevKs", name="f")
+    history = [user("?"), assistant(first, second), tool_result(first, "1"), tool_result(second, "2")]
+
+    rendered = ask(history, provider="mistral")
+
+    _, turn, *results = rendered.body["messages"]
+    ids = [call["id"] for call in turn["tool_calls"]]
+    assert ids == [result["tool_call_id"] for result in results]
+    assert all(re.fullmatch("[a-zA-Z0-9]{9}", one) for one in ids)
+    assert ids[1] == "D681PevKs"
+    assert ids[0] != ids[1]
+    assert [(note.action, note.subject) for note in rendered.adaptations] == [("renamed", "ids of tool calls")]
+    assert first.id == call_id, "the caller's history is untouched"
 
 
 def test_MS_07_anthropic_takes_leading_system_messages_at_the_top_and_late_ones_as_user_text():

@@ -93,6 +93,26 @@ def test_PM_02_anthropic_gets_the_temperature_where_both_are_set():
     assert [(note.action, note.subject) for note in rendered.adaptations] == [("dropped", "top_p")]
 
 
+@pytest.mark.parametrize("model", ["kimi-k2.5", "kimi-k2.6", "kimi-k3"])
+def test_PM_03_a_fixed_temperature_is_left_out(model):
+    rendered = ask(provider="moonshot", model=model, temperature=0.3)
+
+    assert "temperature" not in rendered.body
+    assert [(note.action, note.subject) for note in rendered.adaptations] == [("dropped", "temperature")]
+
+
+def test_PM_03_a_fixed_temperature_is_learned_where_it_was_not_known():
+    error = {"message": "invalid temperature: only 1 is allowed for this model", "type": "invalid_request_error"}
+
+    answer, bodies = taught(ask(temperature=0.3), error)
+
+    assert [body.get("temperature") for body in bodies] == [0.3, None]
+    assert [(note.action, note.subject) for note in answer.adaptations] == [
+        ("learned", "server"),
+        ("dropped", "temperature"),
+    ]
+
+
 @pytest.mark.parametrize("provider", ROWS)
 def test_PM_04_PM_07_nothing_is_sent_that_the_caller_did_not_set(provider):
     body = ask(provider=provider).body
@@ -173,6 +193,41 @@ def test_PM_08_an_effort_that_a_model_refuses_is_dropped_aloud(error):
 
     assert [body.get("reasoning_effort") for body in bodies] == ["high", None]
     assert [note.action for note in answer.adaptations] == ["learned", "dropped"]
+
+
+def test_PM_08_the_efforts_that_a_refusal_lists_are_learned():
+    message = "Unsupported value: 'reasoning_effort' does not support 'minimal' with this model. "
+    message += "Supported values are: 'none', 'low', 'medium', 'high', and 'xhigh'."
+
+    answer, bodies = taught(
+        ask(provider="openai", reasoning="minimal"), refusal("reasoning_effort", "unsupported_value", message)
+    )
+
+    assert [body.get("reasoning_effort") for body in bodies] == ["minimal", "low"]
+    assert [note.action for note in answer.adaptations] == ["learned", "converted"]
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5.1"])
+def test_PM_08_what_is_learned_outweighs_what_is_known_of_a_model(model):
+    rendered = ask(provider="openai", model=model, reasoning="high", top_p=0.5, extra_body={"service_tier": "flex"})
+
+    _, bodies = taught(rendered, refusal("seed"), refusal("max_completion_tokens"))
+
+    protocol = rendered.endpoint.protocol(model)
+    again = protocol.render_chat(ask(seed=1, max_tokens=9, model=model).request, stream=False)
+    assert (again.keys() & {"seed", "max_tokens", "max_completion_tokens"}) == {"max_tokens"}
+    assert len(bodies) == 3
+
+
+def test_functions_and_thinking_that_exclude_each_other_are_learned():
+    message = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions."
+    message += " To use function tools, use /v1/responses or set reasoning_effort to 'none'."
+    rendered = ask(provider="openai", reasoning="high", tools=[{"name": "f", "parameters": None}])
+
+    answer, bodies = taught(rendered, refusal("reasoning_effort", "", message))
+
+    assert [body.get("reasoning_effort") for body in bodies] == ["high", "none"]
+    assert [note.action for note in answer.adaptations] == ["learned", "downgraded"]
 
 
 def test_a_request_knows_no_defaults():

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from llm_connector.errors import BadRequestError, ContextLengthError
+from llm_connector.operations import RenderedChat, chat
 from llm_connector.protocols import ChatCompletions
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.types import Reasoning, Text, ToolCall, assistant, tool_result, user
+from llm_connector.wire import Send, decode_json
 from tests.support.answers import (
+    NO_RETRY,
     STOP,
     Reading,
     anthropic_events,
@@ -18,6 +21,7 @@ from tests.support.answers import (
     call_delta,
     completion,
     delta,
+    json_answer,
     ndjson,
     piece,
     sse,
@@ -257,6 +261,33 @@ def test_RS_11_a_thought_in_a_field_after_tags_is_not_replaced_by_the_text():
     assert thought_and_text(reading) == ("The user", "Hi")
 
 
+def test_RS_11_a_thought_that_comes_whole_with_every_event_is_told_once():
+    def event(thought: str, **more: Any) -> dict[str, Any]:
+        details = [{"type": "reasoning.text", "index": 0, "text": thought}]
+        return delta(reasoning_content=thought, reasoning_details=details, **more)
+
+    thoughts = ["The", "The user", "The user greets me."]
+    reading = read(*map(event, thoughts), event(thoughts[-1], content="Hi"), STOP, provider="minimax")
+
+    assert [chunk.reasoning for chunk in reading.chunks if chunk.reasoning] == ["The", " user", " greets me."]
+    assert thought_and_text(reading) == ("The user greets me.", "Hi")
+    (part, _) = reading.answer.message.parts
+    assert isinstance(part, Reasoning)
+    assert part.details == [{"type": "reasoning.text", "index": 0, "text": "The user greets me."}]
+
+
+def test_RS_11_tags_and_a_field_that_grows_are_one_thought():
+    reading = read(
+        delta(content="<think>The", reasoning_content="The"),
+        delta(content=" user</think>", reasoning_content="The user"),
+        delta(content="Hi"),
+        {"choices": [{"index": 0, "message": {"content": "<think>The user</think>Hi"}, "finish_reason": "stop"}]},
+        provider="minimax",
+    )
+
+    assert thought_and_text(reading) == ("The user", "Hi")
+
+
 @pytest.mark.parametrize("provider", ["deepseek", "openai_compatible"])
 def test_RS_12_tool_turns_go_back_with_their_thought(provider):
     answer = whole(
@@ -407,6 +438,16 @@ def test_RS_19_content_may_be_a_list_of_thoughts_and_text():
     assert thought_and_text(reading) == ("Hm…", "answer!")
 
 
+def test_RS_19_thoughts_that_came_as_parts_go_back_as_parts():
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}], "closed": True}
+    calls = [{"id": "D681PevKs", "function": {"name": "f", "arguments": "{}"}}]
+    answer = whole(completion("tool_calls", content=[thought], tool_calls=calls), ask(provider="mistral"))
+
+    assert next_turn(answer.message, "mistral")["content"] == [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    ]
+
+
 def test_RS_20_a_thought_is_never_the_answer():
     reading = read(delta(reasoning_content="secret"), delta("length", reasoning_content=" plan"))
     answer = whole(completion("length", content=None, reasoning_content="secret plan"))
@@ -436,6 +477,60 @@ def test_RS_22_an_answer_may_be_nothing_but_a_thought():
     assert (answer.text, answer.reasoning, answer.finish_reason) == ("", "Hm", "stop")
 
 
+def qwen(**options: Any) -> RenderedChat:
+    return ask(provider="aliyun_openai_compatible", **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "reasoning", "streamed_anyway"),
+    [
+        ("qwen3-32b", None, True),
+        ("qwen3-32b", "low", True),
+        ("qwen3-32b", False, False),
+        ("qwen-plus", None, False),
+        ("qwen-plus", 1000, True),
+        ("qwq-plus", None, True),
+        ("qwq-plus", False, True),
+    ],
+)
+def test_RS_23_a_plain_call_that_thinks_is_sent_as_a_stream_and_collected(model, reasoning, streamed_anyway):
+    rendered = qwen(model=model, **({} if reasoning is None else {"reasoning": reasoning}))
+
+    assert rendered.body.get("stream", False) is streamed_anyway
+    if streamed_anyway:
+        answer = whole(sse(delta(reasoning_content="Hm"), delta(content="Hi"), STOP, done=True), rendered)
+        assert (answer.reasoning, answer.text, answer.finish_reason) == ("Hm", "Hi", "stop")
+    else:
+        assert whole(completion(content="Hi"), rendered).text == "Hi"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "parameter.enable_thinking must be set to false for non-streaming calls",
+        "This model only support stream mode, please enable the stream parameter to access the model.",
+    ],
+)
+def test_RS_23_it_is_learned_of_models_that_no_rule_knows(message):
+    steps = chat(qwen(model="qwen9"), NO_RETRY)
+    assert isinstance(next(steps), Send)
+    second = steps.send(json_answer({"error": {"message": message, "code": "invalid_parameter_error"}}, 400))
+    assert isinstance(second, Send)
+    assert decode_json(second.request.content)["stream"] is True
+
+    with pytest.raises(StopIteration) as done:
+        steps.send(json_answer(sse(delta(content="Hi"), STOP, done=True)))
+
+    assert done.value.value.text == "Hi"
+    assert [note.action for note in done.value.value.adaptations] == ["learned"]
+
+
+def test_RS_24_a_budget_is_spelled_for_qwen():
+    body = qwen(model="qwen-plus", reasoning=1024).body
+
+    assert (body["enable_thinking"], body["thinking_budget"]) == (True, 1024)
+
+
 def test_RS_24_a_budget_can_be_set_and_the_servers_hint_is_shown():
     hint = "The thinking_budget parameter must be a positive integer and not greater than 38912"
     rendered = ask(extra_body={"enable_thinking": True, "thinking_budget": 1024})
@@ -462,6 +557,11 @@ OFF = {"type": "disabled"}
         ),
         ("anthropic", "claude-opus-4-8", {"thinking": OFF}, {"output_config": {"effort": "high"}}),
         ("ollama", "m", {"think": False}, {"think": "high"}),
+        ("aliyun_openai_compatible", "qwen-plus", {"enable_thinking": False}, {"enable_thinking": True}),
+        ("moonshot", "kimi-k2.6", {"thinking": OFF}, {"thinking": {"type": "enabled"}}),
+        ("moonshot", "kimi-k3", {"reasoning_effort": "low"}, {"reasoning_effort": "high"}),
+        ("volcengine", "ep-1", {"thinking": OFF}, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
+        ("openrouter", "m", {"reasoning": {"enabled": False}}, {"reasoning": {"enabled": True, "effort": "high"}}),
     ],
 )
 def test_RS_25_one_switch_is_spelled_as_each_wire_wants_it(provider, model, off, on):

@@ -124,6 +124,15 @@ def test_US_07_cached_tokens_are_part_of_the_input(more, cached):
     assert usage.details == {**COUNTS, **more}
 
 
+@pytest.mark.parametrize(("total", "output"), [(112, 101), (113, 1), (12, 1), (None, 1)])
+def test_US_07_thoughts_that_are_counted_beside_the_answer_are_output(total, output):
+    """xAI; its total tells."""
+    counts = {"prompt_tokens": 11, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 100}}
+    usage = whole({**completion(content="Hi"), "usage": {**counts, "total_tokens": total}}).usage
+
+    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) == (11, output, 100)
+
+
 def test_US_07_anthropic_counts_them_apart_and_we_add_them():
     wire = {"input_tokens": 7, "cache_read_input_tokens": 9000, "cache_creation_input_tokens": 993, "output_tokens": 5}
     body = {"type": "message", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn", "usage": wire}

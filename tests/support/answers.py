@@ -16,7 +16,7 @@ from llm_connector.protocols import Protocol
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.retry import Retry
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, ToolCall
-from llm_connector.wire import HttpResponse, Json, Send, Steps
+from llm_connector.wire import Call, HttpResponse, Json, Send, Steps
 
 NO_RETRY = Retry(retries=0)
 MAX_EVENT_BYTES = 8 << 20
@@ -49,6 +49,8 @@ def ask(
 def finished(steps: Steps[T], response: HttpResponse) -> T:
     """The result of an operation that sends one request, which `response` answers."""
     sent = next(steps)
+    while isinstance(sent, Call):
+        sent = steps.send(sent.function())
     assert isinstance(sent, Send)
     try:
         more = steps.send(response)

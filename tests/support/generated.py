@@ -70,7 +70,7 @@ class Written:
     provider: str
     whole: Any
     events: list[Event]
-    framed: str  # "sse", "named sse" or "ndjson"
+    framed: str  # "sse", "named sse", "ndjson" or "binary"
     calls: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -90,6 +90,15 @@ class Written:
 
     def stream(self, ends: Sequence[str] = ("\n",), *, ascii_only: bool = False) -> bytes:
         return b"".join(self.blocks(ends, ascii_only=ascii_only))
+
+    def block(self, body: Any) -> bytes:
+        """One event with this body."""
+        lines = [f"data: {json.dumps(body)}", ""] if self.framed != "ndjson" else [json.dumps(body)]
+        return "".join(line + "\n" for line in lines).encode()
+
+    def keep_alives(self) -> list[bytes]:
+        """What may stand between events and means nothing."""
+        return [b"\n"] if self.framed == "ndjson" else [b": ping\n\n", b"data:\n\n", b"data: : x\n\n"]
 
 
 @st.composite
@@ -315,6 +324,179 @@ def _line(
 
 
 @st.composite
+def tencent_chats(draw: st.DrawFn) -> Written:
+    """An answer of Tencent Cloud's API."""
+    thinking, text, calls = draw(TEXT), draw(TEXT), draw(tool_calls())
+    head = {"Id": "c", "Created": 7, "Note": "made by a machine"}
+    finish = draw(st.sampled_from(["stop", "sensitive", "tool_calls", "unheard_of"]))
+    usage = {"PromptTokens": 3, "CompletionTokens": 4, "TotalTokens": 7, "PromptTokensDetails": {"CachedTokens": 1}}
+    raw = [
+        (call_id, name, json.dumps(arguments, ensure_ascii=draw(st.booleans()))) for call_id, name, arguments in calls
+    ]
+    message: dict[str, Any] = {"Role": "assistant", "Content": text, "ReasoningContent": thinking}
+    message["ToolCalls"] = [_tencent_call(number, *call) for number, call in enumerate(raw)] or None
+    choice = {"Index": 0, "FinishReason": finish, "Message": message}
+    queues: list[list[Event]] = [
+        [_tencent_event(head, reasoning=piece, ReasoningContent=piece) for piece in draw(pieces(thinking))],
+        [_tencent_event(head, text=piece, Content=piece) for piece in draw(pieces(text))],
+    ]
+    calling: list[list[Event]] = []
+    for number, (call_id, name, arguments) in enumerate(raw):
+        first, *more = draw(pieces(arguments))  # the id comes with every piece, the name with the first
+        opening = _tencent_event(head, begins=(call_id,), ToolCalls=[_tencent_call(number, call_id, name, first)])
+        rest = [_tencent_event(head, ToolCalls=[_tencent_call(number, call_id, "", piece)]) for piece in more]
+        calling.append([opening, *rest])
+    queues.append(draw(begun_in_order(calling)))
+    last = {**head, "Choices": [{"Index": 0, "Delta": {"Role": "assistant", "Content": ""}, "FinishReason": finish}]}
+    events = [*draw(merged(queues)), Event({**last, "Usage": usage}, ends=True)]
+    if draw(st.booleans()):
+        events.append(Event(DONE))
+    whole = {"Response": {**head, "Choices": [choice], "Usage": usage, "ErrorMsg": None}}
+    return Written("tencent_native", whole, events, "sse", len(calls))
+
+
+def _tencent_call(number: int, call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    function = {"Name": name, "Arguments": arguments}
+    return {"Id": call_id, "Type": "function", "Index": number, "Function": function}
+
+
+def _tencent_event(
+    head: dict[str, Any], text: str = "", reasoning: str = "", begins: tuple[str, ...] = (), **fields: Any
+) -> Event:
+    choice = {"Index": 0, "Delta": {"Role": "assistant", **fields}, "FinishReason": ""}
+    running = {"PromptTokens": 3, "CompletionTokens": 1, "TotalTokens": 4}
+    return Event({**head, "Choices": [choice], "Usage": running, "ErrorMsg": None}, text, reasoning, begins)
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> Written:
+    """An answer of Responses."""
+    kinds = draw(st.lists(st.sampled_from(["reasoning", "message", "function_call", "web_search_call"]), max_size=4))
+    output: list[dict[str, Any]] = []
+    streams: list[list[Event]] = []
+    for number, kind in enumerate(kinds):
+        item, events = draw(_output_item(number, kind))
+        output.append(item)
+        streams.append(events)
+    status, details = draw(
+        st.sampled_from(
+            [
+                ("completed", None),
+                ("incomplete", {"reason": "max_output_tokens"}),
+                ("incomplete", {"reason": "content_filter"}),
+            ]
+        )
+    )
+    usage = {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 4, "total_tokens": 7}
+    head = {"id": "resp", "object": "response", "created_at": 7.5, "model": "m", "service_tier": "default"}
+    opening = {**head, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
+    ending = {**head, "status": status, "output": output, "incomplete_details": details}
+    ending["usage"] = draw(st.sampled_from([None, usage]))
+    body: list[Event] = []
+    for calling, run in itertools.groupby(zip(kinds, streams, strict=True), lambda item: item[0] == "function_call"):
+        queues = [events for _, events in run]
+        body += draw(begun_in_order(queues)) if calling else itertools.chain.from_iterable(queues)
+    events = [
+        Event({"type": "response.created", "response": opening}),
+        Event({"type": "response.in_progress", "response": opening}),
+        *body,
+        Event({"type": f"response.{status}", "response": ending}, ends=True),
+    ]
+    for number, event in enumerate(events):
+        event.body["sequence_number"] = number
+    if draw(st.booleans()):
+        events.append(Event(DONE))
+    return Written("openai_responses", ending, events, "named sse", kinds.count("function_call"))
+
+
+@st.composite
+def _output_item(draw: st.DrawFn, number: int, kind: str) -> tuple[dict[str, Any], list[Event]]:
+    """An output item, and the events that bring it."""
+    at = {"output_index": number, "item_id": f"item_{number}"}
+    if kind == "web_search_call":
+        item: dict[str, Any] = {"type": kind, "id": f"ws_{number}", "status": "completed", "action": {"type": "search"}}
+        searching = Event({**at, "type": "response.web_search_call.searching"})
+        return item, _item_events(at, {**item, "status": "in_progress"}, [searching], item)
+    if kind == "function_call":
+        arguments = json.dumps(draw(OBJECTS), ensure_ascii=draw(st.booleans()))
+        item = {"type": kind, "id": f"fc_{number}", "call_id": f"call_{number}", "name": draw(NAMES)}
+        item |= {"arguments": arguments, "status": "completed"}
+        deltas = [
+            Event({**at, "type": "response.function_call_arguments.delta", "delta": piece})
+            for piece in draw(pieces(arguments))
+        ]
+        deltas.append(Event({**at, "type": "response.function_call_arguments.done", "arguments": arguments}))
+        start = {**item, "arguments": "", "status": "in_progress"}
+        return item, _item_events(at, start, deltas, item, (f"call_{number}",))
+    if kind == "reasoning":
+        return draw(_thought(number, at))
+    content: list[dict[str, Any]] = []
+    events: list[Event] = []
+    for place, refused in enumerate(draw(st.lists(st.sampled_from([False, False, True]), max_size=2))):
+        part, more = draw(_content_part({**at, "content_index": place}, refused=refused))
+        content.append(part)
+        events += more
+    item = {"type": kind, "id": f"msg_{number}", "role": "assistant", "status": "completed", "content": content}
+    return item, _item_events(at, {**item, "content": [], "status": "in_progress"}, events, item)
+
+
+@st.composite
+def _content_part(draw: st.DrawFn, at: dict[str, Any], *, refused: bool) -> tuple[dict[str, Any], list[Event]]:
+    text = draw(TEXT)
+    if refused:
+        deltas = [Event({**at, "type": "response.refusal.delta", "delta": piece}) for piece in draw(pieces(text))]
+        done = Event({**at, "type": "response.refusal.done", "refusal": text})
+        return {"type": "refusal", "refusal": text}, [*deltas, done]
+    cited = draw(st.sampled_from([[], [{"type": "url_citation", "url": "https://example.com"}]]))
+    tokens = draw(st.sampled_from([[], [{"token": "a", "logprob": -0.5}]]))
+    part = {"type": "output_text", "text": text, "annotations": cited, "logprobs": tokens}
+    kind = "response.output_text"
+    events = [Event({**at, "type": f"{kind}.delta", "delta": piece}, text=piece) for piece in draw(pieces(text))]
+    events += [Event({**at, "type": f"{kind}.annotation.added", "annotation": citation}) for citation in cited]
+    events.append(Event({**at, "type": f"{kind}.done", "text": text, "logprobs": tokens}))
+    return part, [*events, Event({**at, "type": "response.content_part.done", "part": part})]
+
+
+@st.composite
+def _thought(draw: st.DrawFn, number: int, at: dict[str, Any]) -> tuple[dict[str, Any], list[Event]]:
+    """A thought of several parts, between which a blank line is added."""
+    events: list[Event] = []
+    said = False
+    wire: dict[str, list[dict[str, Any]]] = {"summary": [], "content": []}
+    for name, kind, index in (
+        ("summary", "summary_text", "summary_index"),
+        ("content", "reasoning_text", "content_index"),
+    ):
+        event = "response.reasoning_summary_text" if name == "summary" else "response.reasoning_text"
+        for place, text in enumerate(draw(st.lists(TEXT, max_size=2))):
+            wire[name].append({"type": kind, "text": text})
+            gap = "\n\n" if said and text else ""
+            for piece in draw(pieces(text)):
+                events.append(
+                    Event(
+                        {**at, "type": f"{event}.delta", index: place, "delta": piece},
+                        reasoning=gap + piece if piece else "",
+                    )
+                )
+                gap = "" if piece else gap
+            said = said or bool(text)
+            events.append(Event({**at, "type": f"{event}.done", index: place, "text": text}))
+    item = {"type": "reasoning", "id": f"rs_{number}", "encrypted_content": f"opaque{number}==", **wire}
+    return item, _item_events(at, {**item, "summary": [], "content": [], "encrypted_content": "part"}, events, item)
+
+
+def _item_events(
+    at: dict[str, Any], start: Any, events: list[Event], item: Any, begins: tuple[str, ...] = ()
+) -> list[Event]:
+    index = at["output_index"]
+    return [
+        Event({"type": "response.output_item.added", "output_index": index, "item": start}, begins=begins),
+        *events,
+        Event({"type": "response.output_item.done", "output_index": index, "item": item}),
+    ]
+
+
+@st.composite
 def several_completions(draw: st.DrawFn) -> Written:
     """Two answers to one request of Chat Completions, their events mixed."""
     answers = [draw(completions()), draw(completions())]
@@ -328,8 +510,131 @@ def several_completions(draw: st.DrawFn) -> Written:
     return Written("openai_compatible", whole, [*draw(merged(queues)), Event(DONE)], "sse", options={"n": 2})
 
 
+@st.composite
+def dashscope_answers(draw: st.DrawFn) -> Written:
+    """An answer of DashScope, from either of its services."""
+    reasoning, text, calls = draw(TEXT), draw(TEXT), draw(tool_calls())
+    finish = draw(st.sampled_from(["stop", "length", "tool_calls", "unheard_of"]))
+    usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7, "output_tokens_details": {"reasoning_tokens": 2}}
+    listed = draw(st.booleans())
+    raw = [
+        (call_id, name, json.dumps(arguments, ensure_ascii=draw(st.booleans()))) for call_id, name, arguments in calls
+    ]
+
+    def shown(words: str) -> Any:
+        return ([{"text": words}] if words else []) if listed else words
+
+    message: dict[str, Any] = {"role": "assistant", "content": shown(text), "reasoning_content": reasoning}
+    if raw:
+        message["tool_calls"] = [
+            {"id": call_id, "index": number, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for number, (call_id, name, arguments) in enumerate(raw)
+        ]
+    queues = [
+        [{"reasoning_content": piece} for piece in draw(increments(reasoning))],
+        [{"content": shown(piece), "text": piece} for piece in draw(increments(text))],
+    ]
+    calling: list[list[dict[str, Any]]] = []
+    for number, (call_id, name, arguments) in enumerate(raw):
+        first, *more = draw(pieces(arguments))
+        opening = {"index": number, "id": call_id, "type": "function", "function": {"name": name, "arguments": first}}
+        rest = [{"index": number, "id": "", "type": "function", "function": {"arguments": piece}} for piece in more]
+        calling.append([{"tool_calls": [piece]} for piece in (opening, *rest)])
+    queues.append(draw(begun_in_order(calling)))
+    events = [_dashscope_event("null", usage, **delta) for delta in draw(merged(queues))]
+    last = _dashscope_event(finish, usage)
+    choice = {"finish_reason": finish, "message": message}
+    whole = {"output": {"choices": [choice]}, "usage": usage, "request_id": "r"}
+    return Written("aliyun", whole, [*events, Event(last.body, ends=True)], "sse", len(calls))
+
+
+@st.composite
+def increments(draw: st.DrawFn, text: str) -> list[str]:
+    """The text in pieces none of which goes on from the whole of the one before, as if it were all text so far."""
+    cut = draw(pieces(text))
+    grows = any(last and piece != last and piece.startswith(last) for last, piece in itertools.pairwise(cut))
+    return [text] if grows else cut
+
+
+def _dashscope_event(finish: str, usage: dict[str, Any], text: str = "", **delta: Any) -> Event:
+    empty: Any = [] if isinstance(delta.get("content"), list) else ""
+    message = {"role": "assistant", "content": empty, "reasoning_content": "", **delta}
+    began = tuple(call["id"] for call in delta.get("tool_calls", ()) if call["id"])
+    body = {"output": {"choices": [{"message": message, "finish_reason": finish}]}, "usage": usage, "request_id": "r"}
+    return Event(body, text, delta.get("reasoning_content", ""), began)
+
+
+@st.composite
+def contents(draw: st.DrawFn) -> Written:
+    """An answer of Gemini. Signed parts come whole, and so do calls."""
+    kinds = draw(st.lists(st.sampled_from(["text", "thought", "call", "code", "nothing"]), max_size=6))
+    parts: list[dict[str, Any]] = []
+    deltas: list[Event] = []
+    for number, kind in enumerate(kinds):
+        signed = {"thoughtSignature": f"signature{number}+/=="} if kind == "nothing" or draw(st.booleans()) else {}
+        part, events = draw(_gemini_part(number, kind, signed))
+        parts.append(part)
+        deltas.extend(events)
+    finish = draw(st.sampled_from(["STOP", "MAX_TOKENS", "SAFETY", "MALFORMED_FUNCTION_CALL", "UNHEARD_OF"]))
+    head = {"responseId": "r", "modelVersion": "m"}
+    running = {"promptTokenCount": 3, "totalTokenCount": 3}
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 4, "thoughtsTokenCount": 2, "totalTokenCount": 11}
+    queues = [
+        Event(
+            {"candidates": [{"content": {"role": "model", "parts": item.body}, "index": 0}], "usageMetadata": running}
+            | head,
+            item.text,
+            item.reasoning,
+            item.begins,
+        )
+        for item in draw(together(deltas))
+    ]
+    end: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": finish, "index": 0}
+    last = Event({"candidates": [end], "usageMetadata": usage, **head}, ends=True)
+    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": finish, "index": 0}
+    whole = {"candidates": [candidate], "usageMetadata": usage, **head}
+    return Written("gemini", whole, [*queues, last], "sse", kinds.count("call"))
+
+
+@st.composite
+def together(draw: st.DrawFn, deltas: list[Event]) -> list[Event]:
+    """Events with one part each, some of them in one event with the one before."""
+    shared: list[Event] = []
+    for item in deltas:
+        if shared and draw(st.booleans()):
+            first = shared.pop()
+            both = (first.text + item.text, first.reasoning + item.reasoning, first.begins + item.begins)
+            shared.append(Event([*first.body, item.body], *both))
+        else:
+            shared.append(Event([item.body], item.text, item.reasoning, item.begins))
+    return shared
+
+
+@st.composite
+def _gemini_part(draw: st.DrawFn, number: int, kind: str, signed: dict[str, str]) -> tuple[dict[str, Any], list[Event]]:
+    """A part, and what the events bring of it."""
+    if kind in ("text", "thought"):
+        text, marked = draw(TEXT), {"thought": True} if kind == "thought" else {}
+        cut = [text] if signed else draw(pieces(text))
+        said = "text" if kind == "text" else "reasoning"
+        return {"text": text, **marked, **signed}, [
+            Event({"text": piece, **marked, **signed}, **{said: piece}) for piece in cut
+        ]
+    if kind == "nothing":
+        return {"text": "", **signed}, [Event({"text": "", **signed})]
+    if kind == "code":
+        part: dict[str, Any] = {"executableCode": {"id": f"executed{number}", "code": draw(TEXT)}, **signed}
+        return part, [Event(part)]
+    call = {"id": f"call_{number}", "name": draw(NAMES), "args": draw(OBJECTS)}
+    return {"functionCall": call, **signed}, [Event({"functionCall": call, **signed}, begins=(call["id"],))]
+
+
 ANSWERS: dict[str, st.SearchStrategy[Written]] = {
     "chat completions": completions(),
+    "contents": contents(),
+    "dashscope": dashscope_answers(),
     "messages": messages(),
+    "responses": responses(),
     "ollama": ollama_chats(),
+    "tencent": tencent_chats(),
 }

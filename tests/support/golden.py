@@ -22,15 +22,22 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import llm_connector
 from llm_connector.operations import RenderedChat, render
 from llm_connector.protocols import AnthropicMessages, ChatCompletions, OllamaChat, Protocol
+from llm_connector.protocols.anthropic_bedrock import AnthropicBedrock
+from llm_connector.protocols.anthropic_vertex import AnthropicVertex
+from llm_connector.protocols.converse import Converse
+from llm_connector.protocols.dashscope import DashScope
+from llm_connector.protocols.gemini import Gemini
+from llm_connector.protocols.responses import Responses
+from llm_connector.protocols.tencent import TencentChat
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.providers.spec import EVERYTHING
 from llm_connector.types import ChatRequest
@@ -39,8 +46,15 @@ from llm_connector.wire import encode_json
 FOLDER = Path(__file__).resolve().parent.parent / "protocols" / "golden"
 FORMATS: Mapping[str, type[Protocol]] = {
     "anthropic": AnthropicMessages,
+    "anthropic_vertex": AnthropicVertex,
+    "anthropic_bedrock": AnthropicBedrock,
     "chat_completions": ChatCompletions,
+    "converse": Converse,
+    "dashscope": DashScope,
+    "gemini": Gemini,
     "ollama": OllamaChat,
+    "responses": Responses,
+    "tencent": TencentChat,
 }
 KEYS = {"about", "provider", "dialect", "stream", "request", "body", "adaptations", "error"}
 
@@ -132,5 +146,13 @@ def _spec(case: Mapping[str, Any], wire_format: str) -> ProviderSpec:
 
 
 def _like(default: Any, value: Any) -> Any:
-    """A JSON list as the collection that the field holds."""
-    return type(default)(value) if isinstance(value, list) and default is not None else value
+    """A JSON list as the collection that the field holds, an object as the dataclass."""
+    if is_dataclass(default) and not isinstance(default, type) and isinstance(value, dict):
+        kind = cast("Any", type(default))
+        return kind(**{name: _frozen(item) for name, item in value.items()})
+    collection: Any = type(cast("Any", default))
+    return collection(value) if isinstance(value, list) and default is not None else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
