@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Message,
         ModelInfo,
         Opaque,
+        Prices,
         RankedDocument,
         Reasoning,
         ReasoningDelta,
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
         tool_result,
         user,
     )
-    from llm_connector.wire import Timeout
+    from llm_connector.wire import FetchPolicy, Timeout
 
 _HOMES = {
     "auth": ("api_key_header", "bearer", "no_auth"),
@@ -105,6 +106,7 @@ _HOMES = {
         "Message",
         "ModelInfo",
         "Opaque",
+        "Prices",
         "RankedDocument",
         "Reasoning",
         "ReasoningDelta",
@@ -121,7 +123,7 @@ _HOMES = {
         "tool_result",
         "user",
     ),
-    "wire": ("Timeout",),
+    "wire": ("FetchPolicy", "Timeout"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -145,6 +147,7 @@ __all__ = [
     "ContextLengthError",
     "Document",
     "Embeddings",
+    "FetchPolicy",
     "Image",
     "InsufficientBalanceError",
     "LlmClient",
@@ -156,6 +159,7 @@ __all__ = [
     "Opaque",
     "ParseError",
     "PermissionDeniedError",
+    "Prices",
     "ProviderSpec",
     "RankedDocument",
     "RateLimitError",

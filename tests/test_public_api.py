@@ -31,10 +31,10 @@ PUBLIC = {
     "providers": "CHAT_AND_TOOLS ProviderSpec register_provider supported_providers",
     "types": """
         Adaptation Audio ChatChunk ChatOptions ChatRequest ChatResponse Choice Document Embeddings Image Message
-        ModelInfo Opaque RankedDocument Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta ToolResult
-        Usage Video assistant system tool_result user
+        ModelInfo Opaque Prices RankedDocument Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta
+        ToolResult Usage Video assistant system tool_result user
     """,
-    "wire": "Timeout",
+    "wire": "FetchPolicy Timeout",
 }
 HOME_OF = {name: home for home, names in PUBLIC.items() for name in names.split()}
 OPTIONS = """
@@ -43,8 +43,8 @@ OPTIONS = """
     extra_headers timeout max_retries
 """
 SETTINGS = """
-    provider model api_key region base_url timeout max_retries headers proxy http_client strict max_body_bytes
-    max_event_bytes credentials
+    provider model api_key region base_url timeout max_retries headers proxy http_client strict fetch_media
+    max_body_bytes max_event_bytes credentials
 """
 COROUTINES = {"chat", "models", "fetch_models", "embed", "rerank", "count_tokens", "close", "aclose"}
 COUNTERPARTS = {"ChatStream": "AsyncChatStream", "OllamaManager": "AsyncOllamaManager"}

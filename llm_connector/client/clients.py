@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         RankedDocument,
         ToolLike,
     )
-    from llm_connector.wire import Timeout
+    from llm_connector.wire import FetchPolicy, Timeout
 else:
     operations = Lazy("llm_connector.operations")
     providers = Lazy("llm_connector.providers")
@@ -71,6 +71,7 @@ class _Client(Generic[HttpT, TransportT]):
         proxy: str | None = None,
         http_client: HttpT | None = None,
         strict: bool = False,
+        fetch_media: bool | FetchPolicy = False,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         **credentials: Any,
@@ -85,6 +86,7 @@ class _Client(Generic[HttpT, TransportT]):
             max_retries=max_retries,
             headers=headers,
             strict=strict,
+            fetch_media=fetch_media,
             max_event_bytes=max_event_bytes,
             credentials=credentials,
         )
@@ -109,6 +111,14 @@ class _Client(Generic[HttpT, TransportT]):
     def model(self) -> str | None:
         """The model used where a call names none."""
         return self._settings.model
+
+    def model_info(self, model: str | ModelInfo | None = None) -> ModelInfo:
+        """What is known of a model: limits, modalities, capabilities, prices. Nothing is sent.
+
+        The facts come with the extra `[models]` and fill in what a `ModelInfo` of `models()` does not say; a model that
+        they do not have has none. Raises ConfigurationError without that package.
+        """
+        return self._settings.model_info(model)
 
     def __repr__(self) -> str:
         model = f", model={self.model!r}" if self.model else ""
@@ -154,7 +164,8 @@ class LlmClient(_Blocking):
 
     Settings are checked when it is made (ConfigurationError), connections when it is used. `timeout` is a `Timeout` or
     seconds for the first byte and between bytes. `base_url` wins over `region`. `strict` refuses what would have to be
-    adapted. `proxy=""` switches the environment's proxies off. `http_client` is yours: it is used and never closed.
+    adapted. `fetch_media` allows to fetch images and files by URL for servers that take no URLs; a `FetchPolicy` says
+    which. `proxy=""` switches the environment's proxies off. `http_client` is yours: it is used and never closed.
     """
 
     __slots__ = ()
@@ -218,9 +229,8 @@ class LlmClient(_Blocking):
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
         settings = self._settings
         request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
-        return self._transport.run(
-            operations.count_tokens(settings.endpoint, request, settings.retry), settings.timeout
-        )
+        steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
+        return self._transport.run(steps, settings.timeout)
 
     @property
     def ollama(self) -> OllamaManager:
@@ -297,9 +307,8 @@ class AsyncLlmClient(_Awaited):
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
         settings = self._settings
         request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
-        return await self._transport.run(
-            operations.count_tokens(settings.endpoint, request, settings.retry), settings.timeout
-        )
+        steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
+        return await self._transport.run(steps, settings.timeout)
 
     @property
     def ollama(self) -> AsyncOllamaManager:

@@ -16,8 +16,8 @@ from llm_connector.operations import RenderedChat, render
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.providers.spec import ApiKey, joined_base
 from llm_connector.retry import Retry
-from llm_connector.types import ChatRequest, Messages, ToolLike, conversation
-from llm_connector.wire import Timeout
+from llm_connector.types import ChatRequest, Messages, ModelInfo, ToolLike, conversation
+from llm_connector.wire import FetchPolicy, Timeout
 
 __all__ = ["Call", "Configuration", "documents", "prompt", "texts"]
 
@@ -37,7 +37,7 @@ class Call(NamedTuple):
 class Configuration:
     """Settings of a client, and the requests it makes of them. Makes no connection."""
 
-    __slots__ = ("endpoint", "max_event_bytes", "model", "retry", "strict", "timeout")
+    __slots__ = ("endpoint", "max_event_bytes", "model", "policy", "retry", "strict", "timeout")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Configuration:
         max_retries: int,
         headers: Mapping[str, str] | None,
         strict: bool,
+        fetch_media: bool | FetchPolicy,
         max_event_bytes: int,
         credentials: Mapping[str, Any],
     ) -> None:
@@ -61,7 +62,7 @@ class Configuration:
         if spec.configure is not None:
             known = dict(known)
             region = region or known.pop("region", None)
-            spec = spec.configure(spec, region, known)
+            spec = spec.configure(spec, region, known if api_key is None else {**known, "api_key": api_key})
         self.endpoint = Endpoint(
             spec,
             _base_url(spec, base_url, region),
@@ -73,6 +74,7 @@ class Configuration:
         self.timeout = _timeout(timeout)
         self.retry = _retry(max_retries)
         self.strict = strict
+        self.policy = _policy(fetch_media)
         self.max_event_bytes = max_event_bytes
 
     def call(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> Call:
@@ -84,7 +86,7 @@ class Configuration:
         if request.extra_headers:
             request.extra_headers = _headers(self.endpoint.spec, request.extra_headers)
         return Call(
-            render(self.endpoint, request, stream=stream, strict=self.strict),
+            render(self.endpoint, request, stream=stream, strict=self.strict, policy=self.policy),
             self.timeout if timeout is None else _timeout(timeout),
             self.retry if retries is None else _retry(retries),
         )
@@ -101,6 +103,14 @@ class Configuration:
     def embedding_model(self, model: str | None) -> str:
         """The same for embeddings, for which a row may have a model of its own."""
         return self.model_or_raise(model or self.endpoint.spec.default_embedding_model)
+
+    def model_info(self, model: str | ModelInfo | None) -> ModelInfo:
+        """What is known of a model without asking anybody."""
+        from llm_connector.model_facts import find_facts
+
+        known = model if isinstance(model, ModelInfo) else ModelInfo(id=self.model_or_raise(model))
+        facts = find_facts(known.id, self.endpoint.spec.name, self.endpoint.base_url)
+        return known if facts is None else known.with_facts(facts)
 
     def changed(
         self,
@@ -232,6 +242,14 @@ def _timeout(value: Timeout | float | None) -> Timeout:
         return Timeout.of(value)
     except TypeError:
         raise ConfigurationError(f"timeout is {value!r}; give seconds or a Timeout") from None
+
+
+def _policy(given: bool | FetchPolicy) -> FetchPolicy | None:
+    if isinstance(given, bool):
+        return FetchPolicy() if given else None
+    if not isinstance(given, FetchPolicy):
+        raise ConfigurationError(f"fetch_media is {given!r}; give True, False or a FetchPolicy")
+    return given
 
 
 def _retry(retries: int) -> Retry:

@@ -19,7 +19,7 @@ from llm_connector.types.messages import (
     tool_result,
     user,
 )
-from llm_connector.types.models import ModelInfo
+from llm_connector.types.models import ModelInfo, Prices
 from llm_connector.types.part import CacheMark
 from llm_connector.types.ranking import RankedDocument
 from llm_connector.types.request import ChatOptions, ChatRequest, Effort, JsonSchema, ReasoningOption
@@ -51,6 +51,7 @@ __all__ = [
     "Notes",
     "Opaque",
     "PlainTurn",
+    "Prices",
     "RankedDocument",
     "Reasoning",
     "ReasoningDelta",
