@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_connector.errors import LlmConnectorError, ParseError, StreamError, TransportError, streamed
 from llm_connector.framing import Framing
@@ -23,6 +23,9 @@ from llm_connector.types import (
 )
 from llm_connector.wire import Event, HttpResponse
 
+if TYPE_CHECKING:
+    from llm_connector.media_fetching import FetchPlan
+
 __all__ = ["MISSHAPEN", "ChatDecoder", "OpenStream", "RenderedChat", "completed", "misshapen"]
 
 MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -33,7 +36,10 @@ _FAILURES = (ErrorEvent, ParseError, *MISSHAPEN)
 
 @dataclass(slots=True)
 class RenderedChat:
-    """A chat request as it will be sent. Making one does no I/O and raises every mistake that can be seen before."""
+    """A chat request as it will be sent. Making one does no I/O and raises every mistake that can be seen before.
+
+    With `fetch`, blank media stand in it for those that must be fetched first.
+    """
 
     endpoint: Endpoint
     request: ChatRequest
@@ -41,6 +47,7 @@ class RenderedChat:
     body: dict[str, Any]
     stream: bool
     notes: Notes
+    fetch: FetchPlan | None = None
 
     @property
     def adaptations(self) -> list[Adaptation]:

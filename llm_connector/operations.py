@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from llm_connector.decoding import MISSHAPEN, ChatDecoder, OpenStream, RenderedChat, completed, misshapen
@@ -30,7 +30,10 @@ from llm_connector.providers.spec import Endpoint
 from llm_connector.refusals import api_error, body_of, decoded, name_provider, seal
 from llm_connector.retry import LONGEST_WAIT, Retry
 from llm_connector.types import ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes, RankedDocument
-from llm_connector.wire import Call, HttpRequest, HttpResponse, Json, Send, Sleep, Steps
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Json, Send, Sleep, Steps
+
+if TYPE_CHECKING:
+    from llm_connector.media_fetching import FetchPlan
 
 __all__ = [
     "ChatDecoder",
@@ -54,14 +57,19 @@ _MAX_REDIRECTS = 5
 _MAX_PAGES = 100
 
 
-def render(endpoint: Endpoint, request: ChatRequest, *, stream: bool, strict: bool = False) -> RenderedChat:
+def render(
+    endpoint: Endpoint, request: ChatRequest, *, stream: bool, strict: bool = False, policy: FetchPolicy | None = None
+) -> RenderedChat:
     """Check and render a chat request.
 
     Raises ConfigurationError for a mistake, UnsupportedError for what cannot be said; with `strict`, also for what
-    would have to be adapted.
+    would have to be adapted. `policy` allows to fetch media that this server takes no URLs of.
     """
     spec = endpoint.spec
     notes = Notes(strict=strict)
+    plan = None if policy is None else _plan(endpoint, request, policy)
+    if plan is not None:
+        request = plan.rehearsal()
     try:
         asked = spec.adapt(request, notes)
         turns = own_parts(asked.messages, spec.name, notes)
@@ -71,7 +79,9 @@ def render(endpoint: Endpoint, request: ChatRequest, *, stream: bool, strict: bo
     except LlmConnectorError as error:
         name_provider(error, spec.name)
         raise
-    return RenderedChat(endpoint, asked, path, body, stream, notes)
+    if plan is not None:
+        plan.tell(notes)
+    return RenderedChat(endpoint, asked, path, body, stream, notes, plan)
 
 
 def chat(rendered: RenderedChat, retry: Retry) -> Steps[ChatResponse]:
@@ -144,9 +154,14 @@ def rerank(
     return (yield from exchange(endpoint, path, read, retry, body=body, use=("rerank", model)))
 
 
-def count_tokens(endpoint: Endpoint, request: ChatRequest, retry: Retry) -> Steps[int]:
+def count_tokens(
+    endpoint: Endpoint, request: ChatRequest, retry: Retry, policy: FetchPolicy | None = None
+) -> Steps[int]:
     """Tokens of the prompt, as the server counts them."""
     endpoint.spec.require("count_tokens", "no endpoint counts tokens; read response.usage instead")
+    plan = None if policy is None else _plan(endpoint, request, policy)
+    if plan is not None:
+        request = yield from plan.fetch(retry)
     protocol = endpoint.spec.protocol
     notes = Notes()
     turns = own_parts(request.messages, endpoint.spec.name, notes)
@@ -184,6 +199,8 @@ def exchange(
 
 def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpResponse], T]) -> Steps[T]:
     """Send a chat request; a refused field that the protocol knows how to do without is learned, once each."""
+    if rendered.fetch is not None:
+        yield from _complete(rendered, rendered.fetch, retry)
     endpoint, request = rendered.endpoint, rendered.request
     protocol = endpoint.protocol(request.model)
     known = [protocol]
@@ -195,7 +212,7 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpR
             return (yield from attempts(endpoint, make, read, retry, stream=rendered.stream, use=use))
         except (BadRequestError, NotFoundError) as error:
             failure = protocol.parse_error(error.body)
-            learned = None if rendered.notes.strict else protocol.learn(failure, error.status or 400)
+            learned = None if rendered.notes.strict else protocol.learn_from(request, failure, error.status or 400)
             if learned is None or learned[0] in known:  # a server may refuse both ways, for ever
                 raise
             protocol, lesson = learned
@@ -204,6 +221,21 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpR
             rendered.notes.add("learned", "server", lesson)
             body, path = _rendered(protocol, request, rendered.notes, stream=rendered.stream)
             sent = replace(rendered, body=body, path=path)
+
+
+def _plan(endpoint: Endpoint, request: ChatRequest, policy: FetchPolicy) -> FetchPlan | None:
+    from llm_connector.media_fetching import plan_fetches
+
+    return plan_fetches(endpoint, request, policy)
+
+
+def _complete(rendered: RenderedChat, plan: FetchPlan, retry: Retry) -> Steps[None]:
+    """Fetch the media and render the request with them; whoever holds it sees what was adapted."""
+    request = yield from plan.fetch(retry)
+    whole = render(rendered.endpoint, request, stream=rendered.stream, strict=rendered.notes.strict)
+    plan.tell(whole.notes)
+    rendered.request, rendered.path, rendered.body = whole.request, whole.path, whole.body
+    rendered.notes, rendered.fetch = whole.notes, None
 
 
 def _rendered(protocol: Protocol, request: ChatRequest, notes: Notes, *, stream: bool) -> tuple[dict[str, Any], str]:

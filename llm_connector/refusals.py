@@ -43,7 +43,7 @@ def api_error(endpoint: Endpoint, response: HttpResponse, body: Json, *, in_stre
     if len(message) > LONGEST_MESSAGE:
         message = message[:LONGEST_MESSAGE] + "…"
     return (streamed(kind) if in_stream else kind)(
-        endpoint.redact(message + (_remedy(endpoint, detail) or _hint(endpoint, response))),
+        endpoint.redact(_advised(message, _remedy(endpoint, detail) or _hint(endpoint, response))),
         provider=endpoint.spec.name,
         status=status,
         code=_short(detail.code or detail.type),
@@ -130,6 +130,11 @@ def shown_headers(endpoint: Endpoint, headers: Mapping[str, str]) -> dict[str, s
 def name_provider(error: LlmConnectorError, provider: str) -> None:
     """Name the provider, where the error does not."""
     error.provider = error.provider or provider
+
+
+def _advised(message: str, advice: str) -> str:
+    """The server's words, and what to do about it."""
+    return message.rstrip(" .") + advice if advice else message
 
 
 def _remedy(endpoint: Endpoint, detail: ErrorDetail) -> str:

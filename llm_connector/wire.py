@@ -14,6 +14,7 @@ from llm_connector.errors import ConfigurationError, ParseError, excerpt
 __all__ = [
     "Call",
     "Event",
+    "FetchPolicy",
     "HttpRequest",
     "HttpResponse",
     "Json",
@@ -87,6 +88,29 @@ DEFAULT_TIMEOUT = Timeout()
 
 
 @dataclass(frozen=True, slots=True)
+class FetchPolicy:
+    """Which media a client may fetch for a server that takes no URLs.
+
+    `max_bytes` bounds a file as it is read, decompressed; `timeout` its download in seconds. `media_types` lists types
+    and beginnings of types. Hosts whose address is loopback, private or otherwise not public are refused unless
+    `private_addresses` allows them.
+    """
+
+    max_bytes: int = 20 << 20
+    private_addresses: bool = False
+    media_types: tuple[str, ...] = ("image/", "application/pdf", "audio/", "video/")
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.media_types, str) or not all(isinstance(kind, str) and kind for kind in self.media_types):
+            raise ConfigurationError(f"media_types is {self.media_types!r}; give a tuple such as ('image/',)")
+        for name in ("max_bytes", "timeout"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not value > 0:
+                raise ConfigurationError(f"{name} is {value!r}; give a number above 0")
+
+
+@dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request that has not been sent. Header names are lower-case."""
 
@@ -132,11 +156,13 @@ class Event(NamedTuple):
 class Send:
     """Ask the driver to send; it replies with an `HttpResponse`, or throws a `TransportError` in.
 
-    `stream` leaves a 2xx body open in `HttpResponse.source`. Any other body is read, up to `max_bytes`.
+    `stream` leaves a 2xx body open in `HttpResponse.source`. Any other body is read, up to `max_bytes`. `policy` marks
+    a request to a host that is not the provider's, and bounds it.
     """
 
     request: HttpRequest
     stream: bool = False
+    policy: FetchPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

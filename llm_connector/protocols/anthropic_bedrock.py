@@ -18,7 +18,7 @@ from llm_connector.protocols.converse import Converse, counted_model
 from llm_connector.protocols.converse_failures import aws_error
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.turns import map_parts, stand_in
-from llm_connector.types import AnyPart, ChatRequest, Document, Image, Message, ModelInfo, Notes, Text, ToolResult
+from llm_connector.types import AnyPart, ChatRequest, Document, Image, Media, Message, ModelInfo, Notes, Text, ToolResult
 from llm_connector.wire import Json, encode_json
 
 __all__ = ["AnthropicBedrock"]
@@ -67,6 +67,10 @@ class AnthropicBedrock(AnthropicMessages):
         if betas:
             body = {"anthropic_beta": betas, **body}
         return {"anthropic_version": self.version, **body}
+
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Pictures and documents: this service fetches nothing."""
+        return isinstance(part, Image | Document)
 
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""

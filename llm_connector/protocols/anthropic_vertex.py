@@ -14,7 +14,7 @@ from llm_connector.protocols.base import path_segment
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.gemini_failures import google_detail
 from llm_connector.protocols.turns import map_parts, stand_in
-from llm_connector.types import AnyPart, ChatRequest, Document, Image, Notes, Text, ToolResult
+from llm_connector.types import AnyPart, ChatRequest, Document, Image, Media, Notes, Text, ToolResult
 from llm_connector.wire import Json
 
 __all__ = ["AnthropicVertex"]
@@ -34,6 +34,10 @@ class AnthropicVertex(AnthropicMessages):
     def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
         """None: the version is in the body. Beta headers are the caller's `extra_headers`."""
         return {}
+
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Pictures and documents: this service fetches nothing."""
+        return isinstance(part, Image | Document)
 
     @property
     def endpoints(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from llm_connector.errors import ConfigurationError, ParseError, StreamError, Un
 from llm_connector.framing import Framing
 from llm_connector.protocols.assembly import Assembly
 from llm_connector.protocols.failures import ErrorDetail, error_detail
-from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes
+from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, Media, ModelInfo, Notes
 from llm_connector.wire import Event, Json, decode_json
 
 __all__ = ["ChunkParser", "ErrorEvent", "Protocol", "path_segment"]
@@ -99,9 +99,20 @@ class Protocol:
         """What a decoded error body (or its text) says."""
         return error_detail(body)
 
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Whether a part with an http(s) URL can be sent as base64 only; a client that may fetch media embeds it.
+
+        False for what can be sent in neither way.
+        """
+        return False
+
     def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """A protocol that does without what the server just refused, and what was learned; None if nothing was."""
         return None
+
+    def learn_from(self, request: ChatRequest, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+        """The same, where it matters which request was refused."""
+        return self.learn(failure, status)
 
     def models_path(self, cursor: str | None) -> str:
         """Path of a page of the model list; `cursor` is what `parse_models` returned for the page before."""

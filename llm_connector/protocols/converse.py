@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from llm_connector.errors import ConfigurationError, ParseError, excerpt
 from llm_connector.event_stream import EventStreamDecoder
-from llm_connector.protocols.anthropic import AnthropicMessages, _drop_unknown
+from llm_connector.protocols.anthropic import AnthropicMessages, drop_unknown
 from llm_connector.protocols.anthropic_messages import limit_marks, mark_prompt
 from llm_connector.protocols.anthropic_thinking import Generation, ThinkingForm, ThinkingPlan, plan_thinking
 from llm_connector.protocols.base import ChunkParser, Protocol, path_segment
@@ -25,7 +25,7 @@ from llm_connector.protocols.converse_models import Family, family_of, foundatio
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool
+from llm_connector.types import Audio, ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json, encode_json
 
 __all__ = ["Converse", "counted_model"]
@@ -84,11 +84,11 @@ class Converse(Protocol):
         draft: dict[str, Any] = {"system": system, "messages": turns}
         plan = self._plan(request, family, generation, notes)
         if plan is not None:
-            draft |= rules._thinking(plan, turns, notes)
-        draft |= rules._tools(self._offered(request, turns, notes), draft, generation, names, notes)
-        rules._add_response_format(request, draft, generation, notes)
-        sampling = rules._sampling(request, draft, generation, notes)
-        _drop_unknown(request, notes)
+            draft |= rules.thinking_fields(plan, turns, notes)
+        draft |= rules.tool_fields(self._offered(request, turns, notes), draft, generation, names, notes)
+        rules.add_response_format(request, draft, generation, notes)
+        sampling = rules.sampling_fields(request, draft, generation, notes)
+        drop_unknown(request, notes)
         if request.cache:
             mark_prompt(draft, request.cache)
         limit_marks(draft, notes, 4 if family.caches else 0)
@@ -128,6 +128,10 @@ class Converse(Protocol):
             body["additionalModelRequestFields"] = fields
         metadata = _metadata(request, notes)
         return {**body, "requestMetadata": metadata} if metadata else body
+
+    def must_embed(self, part: Media, model: str) -> bool:
+        """All but sounds: the other URLs it takes are of S3."""
+        return not isinstance(part, Audio)
 
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
@@ -219,7 +223,7 @@ class Converse(Protocol):
     def _generation(self, family: Family, model: str | None) -> Generation:
         if family.thinking != "claude":
             return Generation(json_schema=family.json_schema)
-        generation = self._rules(family)._generation(model)
+        generation = self._rules(family).generation(model)
         return generation if family.json_schema else replace(generation, json_schema=False)
 
     def _plan(self, request: ChatRequest, family: Family, generation: Generation, notes: Notes) -> ThinkingPlan | None:

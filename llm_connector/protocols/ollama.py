@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import NDJSONDecoder
@@ -19,7 +19,7 @@ from llm_connector.protocols.reasoning import Efforts, effort_of
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.turns import check_tool_turns
 from llm_connector.schema import inlined
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool
+from llm_connector.types import ChatRequest, Embeddings, Image, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
 __all__ = ["OllamaChat"]
@@ -71,6 +71,10 @@ class OllamaChat(Protocol):
         _drop(request, notes)
         return body
 
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Pictures: the server reads them as base64."""
+        return isinstance(part, Image)
+
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
         return OllamaParser(request)
@@ -82,7 +86,7 @@ class OllamaChat(Protocol):
             return replace(detail, message=f"{detail.message}: run `ollama signin` on the machine of the server")
         return detail
 
-    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Self, str] | None:
         """Less of `think`, after a 400 that says so."""
         message = failure.message
         if self.thinking and "does not support thinking" in message:

@@ -15,7 +15,6 @@ from llm_connector.errors import (
     APIError,
     BadRequestError,
     ContentFilterError,
-    ModelNotFoundError,
     ParseError,
     ServerError,
     excerpt,
@@ -25,15 +24,21 @@ from llm_connector.protocols.base import ChunkParser, Protocol
 from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_messages import NO_MARKS
 from llm_connector.protocols.completion_thinking import Models, Thinking, efforts_named, for_models
-from llm_connector.protocols.failures import ErrorDetail, error_class
-from llm_connector.protocols.functions import function_form, named_field, refuses_field, schema_form
+from llm_connector.protocols.failures import ErrorDetail
+from llm_connector.protocols.functions import (
+    function_form,
+    lacks_responses,
+    named_field,
+    refuses_field,
+    schema_form,
+)
 from llm_connector.protocols.reasoning import Efforts, effort_of, switched_off
 from llm_connector.protocols.responses_chunks import ResponsesParser
 from llm_connector.protocols.responses_messages import ItemForm
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool
+from llm_connector.types import Audio, ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
 __all__ = ["Responses"]
@@ -104,6 +109,10 @@ class Responses(Protocol):
             notes.add("dropped", field, "this server, or this model while it thinks, refuses it")
         return body
 
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Sounds, which have no URLs here."""
+        return isinstance(part, Audio)
+
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
         return ResponsesParser(request)
@@ -118,7 +127,7 @@ class Responses(Protocol):
     def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """The other wire format where this one is missing, or no field at all, after a refusal that says so."""
         message, param = failure.message, failure.param or ""
-        if self.fallback is not None and _lacks_endpoint(failure, status):
+        if self.fallback is not None and lacks_responses(failure, status):
             return self.fallback, f"there is no {self.name} endpoint for this model; {self.fallback.name} is used"
         if "logprobs" in param or "logprobs" in message:
             return self._without("logprobs", "log probabilities are refused by this model")
@@ -257,9 +266,6 @@ _KINDS: tuple[tuple[str, type[APIError]], ...] = (
     (r"^vector_store_timeout$", ServerError),
     (r"image|^data_residency_mismatch$", BadRequestError),
 )
-_NOT_THE_PATH = ("previous_response_not_found", "conversation_not_found", "item_not_found")
-_PATH = re.compile(r"/responses\b|\bresponses (?:api|endpoint|operation)|unknown (?:request )?url|no route", re.I)
-_MISSING = re.compile(r"not (?:found|supported|work)|un(?:known|expected|supported)|invalid url|no route", re.I)
 
 
 @functools.lru_cache(maxsize=256)
@@ -267,16 +273,6 @@ def _known(rules: tuple[Models, ...], model: str) -> tuple[Thinking | None, froz
     """How a model thinks, where that is known, and which fields it refuses meanwhile."""
     changes = {name: value for rule in rules if rule.match(model) for name, value in rule.changes}
     return changes.get("thinking"), changes.get("thinking_forbids", frozenset())
-
-
-def _lacks_endpoint(failure: ErrorDetail, status: int) -> bool:
-    """Whether a refusal means that the path, and not what was named in the request, does not exist."""
-    if error_class(status, failure) is ModelNotFoundError or failure.code in _NOT_THE_PATH:
-        return False
-    if re.search(r"\b(?:item|response|conversation) with id\b|previous response", failure.message, re.I):
-        return False
-    says_so = _PATH.search(failure.message) is not None and _MISSING.search(failure.message) is not None
-    return status in (404, 405) or (status == 400 and says_so)
 
 
 def _tool(tool: Tool, request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llm_connector.errors import LlmConnectorError
 from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated_async, is_compressed
-from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, pool_key
+from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, media_key, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     Deadline,
@@ -23,10 +23,11 @@ from llm_connector.transport.settings import (
     check_http_client,
     closed_error,
     failure,
+    fetch_limits,
     header_dict,
     http_request,
 )
-from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -80,6 +81,8 @@ class AsyncTransport:
 
     async def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
+            if step.policy is not None:
+                return await self._fetch(step.request, step.policy, deadline)
             return await self._send(step.request, timeout, deadline, stream=step.stream)
         import anyio
 
@@ -92,15 +95,53 @@ class AsyncTransport:
         value = step.function()
         return await value if inspect.isawaitable(value) else value
 
-    async def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
-        import httpx
+    async def _fetch(self, request: HttpRequest, policy: FetchPolicy, deadline: Deadline) -> HttpResponse:
+        """An answer of a host that is not the provider's."""
+        from llm_connector.transport.guard import check_host_async, check_peer
 
+        limits, deadline = fetch_limits(policy), deadline.within(policy.timeout)
+        pool = self._pool(request.url, policy)
+        outgoing = http_request(request, limits, deadline, stream=False)
+        others = not policy.private_addresses and (pool is None or bool(pool.proxy))
+        if others:
+            await check_host_async(outgoing.url, policy.timeout)
+        response = await self._answer(request, outgoing, limits, deadline, pool, auth=None)
+        body = AsyncBody(response, outgoing, request, limits, deadline, pool)
+        try:
+            if others and pool is None:
+                check_peer(response)
+            content = await body.read(policy.max_bytes)
+        finally:
+            await body.close()
+        return HttpResponse(response.status_code, header_dict(response.headers), content)
+
+    async def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
         deadline.check()
         pool = self._pool(request.url)
         outgoing = http_request(request, timeout, deadline, stream=stream)
+        response = await self._answer(request, outgoing, timeout, deadline, pool)
+        body = AsyncBody(response, outgoing, request, timeout, deadline, pool)
+        headers = header_dict(response.headers)
+        if stream and 200 <= response.status_code < 300:
+            return HttpResponse(response.status_code, headers, source=body)
+        return HttpResponse(response.status_code, headers, await body.read(self.settings.max_body_bytes))
+
+    async def _answer(
+        self,
+        request: HttpRequest,
+        outgoing: httpx.Request,
+        timeout: Timeout,
+        deadline: Deadline,
+        pool: Pool[httpx.AsyncHTTPTransport] | None,
+        **options: Any,
+    ) -> httpx.Response:
+        """The answer, its body unread; `options` are for the caller's own client."""
+        import httpx
+
         try:
             if pool is None:
-                response = await self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
+                client = self.settings.http_client
+                response: httpx.Response = await client.send(outgoing, stream=True, follow_redirects=False, **options)
             else:
                 while unasked(response := await pool.transport.handle_async_request(outgoing)):
                     await response.aclose()
@@ -112,13 +153,9 @@ class AsyncTransport:
             if pool is not None and not isinstance(error, Exception | GeneratorExit):
                 await _close_lost(pool)
             raise
-        body = AsyncBody(response, outgoing, request, timeout, deadline, pool)
-        headers = header_dict(response.headers)
-        if stream and 200 <= response.status_code < 300:
-            return HttpResponse(response.status_code, headers, source=body)
-        return HttpResponse(response.status_code, headers, await body.read(self.settings.max_body_bytes))
+        return response
 
-    def _pool(self, url: str) -> Pool[httpx.AsyncHTTPTransport] | None:
+    def _pool(self, url: str, policy: FetchPolicy | None = None) -> Pool[httpx.AsyncHTTPTransport] | None:
         """The pool of the running loop that serves a URL; None where the caller's own client does."""
         settings = self.settings
         if self._closed or (settings.http_client is not None and settings.http_client.is_closed):
@@ -133,10 +170,11 @@ class AsyncTransport:
             for gone in [known for known in self._loops if is_over(known)]:
                 del self._loops[gone]
             pools = self._loops[loop] = {}
-        origin = url[: url.find("/", 8)]
+        key = None if policy is None else media_key(url, settings.proxy, settings.provider, policy)
+        origin = url[: url.find("/", 8)] if key is None else " ".join(key)
         pool = pools.get(origin)
         if pool is None:
-            key = pool_key(url, settings.proxy, settings.provider)
+            key = key or pool_key(url, settings.proxy, settings.provider)
             pool = pools[origin] = ASYNC_POOLS.of(loop).share(key, self)
         return pool
 

@@ -14,10 +14,11 @@ import ssl
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError
+from llm_connector.wire import FetchPolicy
 
 if TYPE_CHECKING:
     import httpx
@@ -31,6 +32,7 @@ __all__ = [
     "Pools",
     "is_over",
     "lost_connections",
+    "media_key",
     "pool_key",
 ]
 
@@ -41,8 +43,8 @@ KEEPALIVE_SECONDS = 20.0  # below the idle limit of common load balancers, so th
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d+){1,3}")
 
 T = TypeVar("T")
-PoolKey = tuple[str, str]
-"""Scheme of the target and URL of the proxy, `""` for none."""
+PoolKey = tuple[str, str] | tuple[str, str, Literal["guarded"]]
+"""Scheme of the target and URL of the proxy, `""` for none; and whether only public hosts may be reached."""
 
 
 class Pool(Generic[T]):
@@ -204,7 +206,7 @@ def is_over(loop: Any) -> bool:
     return is_closed is not None and is_closed()
 
 
-def pool_key(url: str, proxy: str | None, provider: str) -> PoolKey:
+def pool_key(url: str, proxy: str | None, provider: str) -> tuple[str, str]:
     """Which pool serves a URL. `proxy` None reads the environment, which never applies to loopback."""
     parts = urlsplit(url)
     if proxy is None:
@@ -216,6 +218,12 @@ def pool_key(url: str, proxy: str | None, provider: str) -> PoolKey:
     if proxy:
         _check_proxy(proxy, provider)
     return parts.scheme, proxy
+
+
+def media_key(url: str, proxy: str | None, provider: str, policy: FetchPolicy) -> PoolKey:
+    """Which pool serves a URL that may lead anywhere. A proxy connects by itself, and may stand in private."""
+    scheme, proxy = pool_key(url, proxy, provider)
+    return (scheme, proxy) if proxy or policy.private_addresses else (scheme, "", "guarded")
 
 
 def _check_proxy(proxy: str, provider: str) -> None:
@@ -259,7 +267,7 @@ def _tls() -> ssl.SSLContext:
 def _options(key: PoolKey) -> dict[str, Any]:
     import httpx
 
-    scheme, proxy = key
+    scheme, proxy = key[:2]
     # Without TLS the context is never used: an empty one saves reading the certificates.
     tls = _tls() if scheme == "https" or proxy.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     limits = httpx.Limits(
@@ -273,9 +281,14 @@ def _sync_transport(key: PoolKey) -> httpx.HTTPTransport:
 
     from llm_connector.transport.phases import PhasedBackend
 
-    transport = _guarded(lambda: httpx.HTTPTransport(**_options(key)))
+    transport = _with_socks(lambda: httpx.HTTPTransport(**_options(key)))
     pool: Any = transport._pool
-    pool._network_backend = PhasedBackend(pool._network_backend)
+    backend = pool._network_backend
+    if len(key) > 2:
+        from llm_connector.transport.guard import GuardedBackend
+
+        backend = GuardedBackend(backend)
+    pool._network_backend = PhasedBackend(backend)
     pool._optional_thread_lock = threading.RLock()
     pool._assign_requests_to_connections = _OneAtATime(pool._assign_requests_to_connections)
     return transport
@@ -286,12 +299,17 @@ def _async_transport(key: PoolKey) -> httpx.AsyncHTTPTransport:
 
     from llm_connector.transport.phases import AsyncPhasedBackend
 
-    transport = _guarded(lambda: httpx.AsyncHTTPTransport(**_options(key)))
-    transport._pool._network_backend = AsyncPhasedBackend(transport._pool._network_backend)
+    transport = _with_socks(lambda: httpx.AsyncHTTPTransport(**_options(key)))
+    backend: Any = transport._pool._network_backend
+    if len(key) > 2:
+        from llm_connector.transport.guard import AsyncGuardedBackend
+
+        backend = AsyncGuardedBackend(backend)
+    transport._pool._network_backend = AsyncPhasedBackend(backend)
     return transport
 
 
-def _guarded(make: Callable[[], T]) -> T:
+def _with_socks(make: Callable[[], T]) -> T:
     try:
         return make()
     except ImportError:

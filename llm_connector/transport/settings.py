@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
 from llm_connector.limits import DEFAULT_MAX_BODY_BYTES
-from llm_connector.wire import HttpRequest, Timeout
+from llm_connector.wire import FetchPolicy, HttpRequest, Timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -24,6 +24,7 @@ __all__ = [
     "check_http_client",
     "closed_error",
     "failure",
+    "fetch_limits",
     "host_of",
     "http_request",
 ]
@@ -61,6 +62,11 @@ class Deadline:
     def never(self) -> bool:
         """Whether there is none."""
         return self._at is None
+
+    def within(self, seconds: float) -> Deadline:
+        """The end of a part of the call that may take that long, or of the call if that comes first."""
+        part = Deadline(Timeout(total=seconds))
+        return part if self._at is None or part._at is None or part._at < self._at else self
 
     def check(self, ahead: float = 0.0) -> None:
         """Raises TimeoutError when the end has come, or will have come `ahead` seconds from now."""
@@ -167,6 +173,11 @@ def _timed_out(
 def body_error(limit: int) -> ParseError:
     """The error of a body without end."""
     return ParseError(f"the body exceeds {limit} bytes; raise max_body_bytes to accept it")
+
+
+def fetch_limits(policy: FetchPolicy) -> Timeout:
+    """The limits of a download from a host that is not the provider's."""
+    return Timeout(connect=policy.timeout, first_byte=policy.timeout, idle=policy.timeout)
 
 
 def closed_error() -> LlmConnectorError:

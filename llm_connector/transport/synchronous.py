@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llm_connector.errors import ConfigurationError, LlmConnectorError
 from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated, is_compressed
-from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, pool_key
+from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, media_key, pool_key
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     Deadline,
@@ -22,10 +22,11 @@ from llm_connector.transport.settings import (
     check_http_client,
     closed_error,
     failure,
+    fetch_limits,
     header_dict,
     http_request,
 )
-from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -78,6 +79,8 @@ class SyncTransport:
 
     def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
+            if step.policy is not None:
+                return self._fetch(step.request, step.policy, deadline)
             return self._send(step.request, timeout, deadline, stream=step.stream)
         if isinstance(step, Sleep):
             deadline.check(ahead=step.seconds)
@@ -89,15 +92,52 @@ class SyncTransport:
             raise ConfigurationError("an async function gives the API key: use AsyncLlmClient")
         return value
 
-    def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
-        import httpx
+    def _fetch(self, request: HttpRequest, policy: FetchPolicy, deadline: Deadline) -> HttpResponse:
+        """An answer of a host that is not the provider's."""
+        from llm_connector.transport.guard import check_host, check_peer
 
+        limits, deadline = fetch_limits(policy), deadline.within(policy.timeout)
+        pool = self._pool(request.url, policy)
+        outgoing = http_request(request, limits, deadline, stream=False)
+        others = not policy.private_addresses and (pool is None or bool(pool.proxy))
+        if others:
+            check_host(outgoing.url)
+        response = self._answer(request, outgoing, limits, deadline, pool, auth=None)
+        body = SyncBody(response, outgoing, request, limits, deadline, pool)
+        try:
+            if others and pool is None:
+                check_peer(response)
+            return HttpResponse(response.status_code, header_dict(response.headers), body.read(policy.max_bytes))
+        finally:
+            body.close()
+
+    def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
         deadline.check()
         pool = self._pool(request.url)
         outgoing = http_request(request, timeout, deadline, stream=stream)
+        response = self._answer(request, outgoing, timeout, deadline, pool)
+        body = SyncBody(response, outgoing, request, timeout, deadline, pool)
+        headers = header_dict(response.headers)
+        if stream and 200 <= response.status_code < 300:
+            return HttpResponse(response.status_code, headers, source=body)
+        return HttpResponse(response.status_code, headers, body.read(self.settings.max_body_bytes))
+
+    def _answer(
+        self,
+        request: HttpRequest,
+        outgoing: httpx.Request,
+        timeout: Timeout,
+        deadline: Deadline,
+        pool: Pool[httpx.HTTPTransport] | None,
+        **options: Any,
+    ) -> httpx.Response:
+        """The answer, its body unread; `options` are for the caller's own client."""
+        import httpx
+
         try:
             if pool is None:
-                response = self.settings.http_client.send(outgoing, stream=True, follow_redirects=False)
+                client = self.settings.http_client
+                response: httpx.Response = client.send(outgoing, stream=True, follow_redirects=False, **options)
             else:
                 while unasked(response := pool.transport.handle_request(outgoing)):
                     response.close()
@@ -109,13 +149,9 @@ class SyncTransport:
             for connection in lost_connections(pool.transport) if pool is not None else ():
                 connection.close()
             raise
-        body = SyncBody(response, outgoing, request, timeout, deadline, pool)
-        headers = header_dict(response.headers)
-        if stream and 200 <= response.status_code < 300:
-            return HttpResponse(response.status_code, headers, source=body)
-        return HttpResponse(response.status_code, headers, body.read(self.settings.max_body_bytes))
+        return response
 
-    def _pool(self, url: str) -> Pool[httpx.HTTPTransport] | None:
+    def _pool(self, url: str, policy: FetchPolicy | None = None) -> Pool[httpx.HTTPTransport] | None:
         """The pool that serves a URL; None where the caller's own client does."""
         settings = self.settings
         if self._closed or (settings.http_client is not None and settings.http_client.is_closed):
@@ -126,10 +162,12 @@ class SyncTransport:
         if pools is None or self._process != os.getpid():
             pools = {}
             self._pools, self._process = pools, os.getpid()
-        origin = url[: url.find("/", 8)]
+        key = None if policy is None else media_key(url, settings.proxy, settings.provider, policy)
+        origin = url[: url.find("/", 8)] if key is None else " ".join(key)
         pool = pools.get(origin)
         if pool is None:
-            pool = pools[origin] = SYNC_POOLS.share(pool_key(url, settings.proxy, settings.provider), self)
+            key = key or pool_key(url, settings.proxy, settings.provider)
+            pool = pools[origin] = SYNC_POOLS.share(key, self)
         return pool
 
 
