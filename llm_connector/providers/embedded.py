@@ -233,10 +233,14 @@ def _object(properties: dict[str, Any]) -> Schema:
 
 
 def _spoken(part: AnyPart) -> AnyPart:
+    """A call and its result in words: shown as JSON, SmolLM2 repeats the call instead of answering."""
     if isinstance(part, ToolCall):
-        return Text(encode_json({"tool": part.name, "arguments": part.arguments}).decode())
+        values = part.arguments.values()
+        asked = ", ".join(value if isinstance(value, str) else encode_json(value).decode() for value in values)
+        return Text(f"Let me look up {part.name}: {asked}.")
     if isinstance(part, ToolResult):
-        return Text(f"{'The tool failed' if part.error else 'Result'} ({part.name or part.call_id}): {part.text}")
+        name, text = part.name or "result", part.text.rstrip(".")
+        return Text(f"The {name} {'failed' if part.error else 'is'}: {text}.\nSay this in a sentence.")
     return part
 
 

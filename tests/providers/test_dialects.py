@@ -83,8 +83,18 @@ def test_after_a_result_a_free_choice_answers_in_words() -> None:
 
     assert "response_format" not in body
     assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
-    assert json.loads(body["messages"][1]["content"]) == {"tool": "weather", "arguments": {"city": "Oslo"}}
-    assert body["messages"][2]["content"] == "Result (weather): sunny"
+    assert body["messages"][1]["content"] == "Let me look up weather: Oslo."
+    assert body["messages"][2]["content"] == "The weather is: sunny.\nSay this in a sentence."
+
+
+def test_a_failed_call_is_told_in_words_too() -> None:
+    call = ToolCall(id="1", name="sum", arguments={"numbers": [1, 2], "round": True})
+    turns = [user("1 + 2?"), assistant(call), tool_result(call, "no such tool", error=True)]
+
+    body = ENGINE.render_chat(ChatRequest.of(turns, {"model": "m", "tools": [weather]}), stream=False)
+
+    assert body["messages"][1]["content"] == "Let me look up sum: [1,2], true."
+    assert body["messages"][2]["content"] == "The sum failed: no such tool.\nSay this in a sentence."
 
 
 def test_what_was_changed_is_said_and_strict_refuses_it() -> None:
