@@ -29,7 +29,7 @@ PIP  := $(RUN) -m pip -qq --disable-pip-version-check install
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-pythons lint format typecheck bench clean
+.PHONY: help demo test test-fast test-pythons lint format typecheck docs bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ format: $(VENV)/.dev ## Rewrite the files in the project's format
 typecheck: $(VENV)/.dev ## Run mypy --strict and pyright
 	@$(RUN) -m mypy --strict
 	@$(RUN) -m pyright --pythonpath $(RUN)
+
+docs: $(VENV)/.dev ## Write the generated parts of docs/providers.md anew
+	@$(RUN) -m tests.support.providers_page
 
 bench: $(VENV)/.dev ## Measure speed and memory beside raw httpx and the official clients
 	@$(RUN) -m benchmarks $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Iterator
@@ -36,7 +37,11 @@ SECRET_REQUEST_HEADERS = (
 SECRET_RESPONSE_HEADERS = {"anthropic-organization-id", "openai-organization", "openai-project", "set-cookie"}
 SECRET_QUERY_PARAMETERS = ("access_token", "api_key", "key")
 
-ENVIRONMENT_PREFIXES = ("AWS_", "AZURE_", "GOOGLE_", "LLM_CONNECTOR_", "OLLAMA_")
+ENVIRONMENT_PREFIXES = (
+    *("ANTHROPIC_", "AWS_", "AZURE_", "CLOUDSDK_", "DASHSCOPE_", "GEMINI_", "GOOGLE_", "LLM_CONNECTOR_", "OLLAMA_"),
+    *("OPENAI_", "TENCENTCLOUD_", "ZAI_"),
+)
+"""What this library and the providers' own read besides the variables of the rows."""
 ENVIRONMENT_SUFFIXES = ("_API_BASE", "_API_KEY", "_AUTH_TOKEN", "_BASE_URL", "_PROXY")
 
 hypothesis.settings.register_profile("default", deadline=None)
@@ -55,8 +60,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys, addresses and proxies of whoever runs the suite do not reach it."""
     for name in list(os.environ):
-        if name.upper().startswith(ENVIRONMENT_PREFIXES) or name.upper().endswith(ENVIRONMENT_SUFFIXES):
+        known = name.upper()
+        if (
+            known.startswith(ENVIRONMENT_PREFIXES)
+            or known.endswith(ENVIRONMENT_SUFFIXES)
+            or known in variables_of_rows()
+        ):
             monkeypatch.delenv(name)
+
+
+@functools.cache
+def variables_of_rows() -> frozenset[str]:
+    """Every variable that a row reads. Imported here, since some tests look at what importing the library loads."""
+    from llm_connector.providers import PROVIDERS
+
+    found: set[str] = set()
+    for row in PROVIDERS.values():
+        found.update(row.api_key_env, row.optional_key_env, row.base_url_env, *row.credential_env.values())
+    return frozenset(found)
 
 
 @pytest.fixture

@@ -197,18 +197,26 @@ class TestRows:
 
     def test_the_readme_lists_them(self):
         section = (ROOT / "README.md").read_text("utf-8").partition("## Supported")[2].partition("\n## ")[0]
-        lines = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
-        listed = {name: (protocol, key, address) for name, protocol, key, address in lines}
-        assert len(lines) == len(listed)
-        assert listed.keys() == PROVIDERS.keys()
-        for name, (protocol, key, address) in listed.items():
-            row = PROVIDERS[name]
-            words = row.protocol.name.split()
-            assert " ".join(words) in protocol or words[-1] in protocol or words[0] in protocol
-            assert set(re.findall(r"`([A-Z_]+)`", key)) in ({*row.api_key_env}, {*row.optional_key_env}, set())
-            assert all(f"`{variable}`" in key for variable in row.api_key_env)
-            assert {*re.findall(r"`([A-Z_]+)`", address)} <= {*row.base_url_env}
-            assert ("`base_url=`" in address) == (row.base_url is None)
+        named = [word for word in re.findall(r"`(\w+)`", section) if word.islower()]
+        assert sorted(named) == sorted(PROVIDERS)
+
+    def test_the_readme_has_their_formats_and_keys(self):
+        section = (ROOT / "README.md").read_text("utf-8").partition("## Supported")[2].partition("\n## ")[0]
+        lines = re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \|$", section, re.MULTILINE)
+        assert lines
+        shown = {name for names, _, _ in lines for name in re.findall(r"`(\w+)`", names)}
+        others = {name for name, row in PROVIDERS.items() if row.protocol.name != "Chat Completions"}
+        assert others <= shown
+        for names, formats, key in lines:
+            rows = [PROVIDERS[name] for name in re.findall(r"`(\w+)`", names)]
+            known = {name for row in rows for name in (*row.api_key_env, *row.optional_key_env)}
+            known |= {name for row in rows for names in row.credential_env.values() for name in names}
+            variables = set(re.findall(r"`([A-Z_]+)`", key))
+            assert variables <= known
+            for row in rows:
+                assert any(word in formats for word in row.protocol.name.split())
+                assert set(row.api_key_env[:1]) <= variables
+                assert variables or not row.api_key_env + row.optional_key_env
 
 
 class TestRegions:
