@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from llm_connector.decoding import MISSHAPEN, ChatDecoder, OpenStream, RenderedChat, completed, misshapen
 from llm_connector.errors import (
     APIError,
+    AuthenticationError,
     BadRequestError,
     ConfigurationError,
     LlmConnectorError,
@@ -267,11 +268,14 @@ def attempts(
     stream: bool = False,
     use: tuple[str, str | None] = ("other", None),
 ) -> Steps[T]:
-    """Send until an answer can be read, the error is final, or the retries are used up."""
+    """Send until an answer can be read, the error is final, or the retries are used up.
+
+    Credentials that expired on the way are renewed once, which is no retry.
+    """
     attempt = 0
+    renewed = False
     ready = endpoint
     while True:
-        attempt += 1
         try:
             if endpoint.unready:
                 ready = yield from _ready(endpoint, use)
@@ -284,6 +288,11 @@ def attempts(
             return read(ready, response)
         except LlmConnectorError as error:
             seal(error, ready)
+            if not renewed and isinstance(error, AuthenticationError):
+                renewed = yield from _renewed(endpoint, ready)
+                if renewed:
+                    continue
+            attempt += 1
             wanted = error.retry_after if isinstance(error, APIError) else None
             if not error.retryable or attempt > retry.retries or (wanted or 0.0) > LONGEST_WAIT:
                 raise
@@ -310,6 +319,15 @@ def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
             raise ConfigurationError("no API key: the function given as api_key= returned None")
         endpoint = endpoint.with_key(key)
     return endpoint
+
+
+def _renewed(endpoint: Endpoint, refused: Endpoint) -> Steps[bool]:
+    """Whether other credentials have taken the place of those that were refused."""
+    renew = endpoint.spec.renew
+    if renew is None or endpoint.api_key is not None:
+        return False
+    renewed: bool = yield Call(lambda: renew(endpoint, refused), blocking=True)
+    return renewed
 
 
 def _follow(request: HttpRequest, response: HttpResponse, stream: bool) -> Steps[HttpResponse]:

@@ -16,6 +16,7 @@ from llm_connector.errors import ParseError, excerpt
 from llm_connector.framing import SSEDecoder
 from llm_connector.protocols.anthropic_chunks import MessagesParser
 from llm_connector.protocols.anthropic_messages import (
+    OWN_CACHE,
     MessagesForm,
     cache_control,
     limit_marks,
@@ -35,11 +36,11 @@ from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.reasoning import Efforts
 from llm_connector.protocols.structured import json_instruction
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import check_tool_turns
+from llm_connector.protocols.turns import check_tool_turns, thought_states
 from llm_connector.types import ChatRequest, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
-__all__ = ["AnthropicMessages"]
+__all__ = ["AnthropicMessages", "drop_unknown"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class AnthropicMessages(Protocol):
     `cache_marks`: how many there may be; none where the server caches prompts by itself (DeepSeek, LongCat).
     `most_temperature`: 2 at DeepSeek.
     `unsupported`: request fields that the server refuses; `thinking.disabled` where thinking cannot be stopped.
+    `refused_thoughts`: signatures that were refused: they are bound to the model, and with some to the account.
     """
 
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
@@ -70,6 +72,7 @@ class AnthropicMessages(Protocol):
     cache_marks: int = 4
     most_temperature: float = 1.0
     unsupported: frozenset[str] = frozenset()
+    refused_thoughts: frozenset[str] = frozenset()
 
     def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
         """The version of the API; beta headers are the caller's `extra_headers`."""
@@ -92,24 +95,33 @@ class AnthropicMessages(Protocol):
         notes = notes or Notes()
         names = ToolNames(request, notes)
         check_tool_turns(request.messages)
-        generation = self._generation(request.model)
+        generation = self.generation(request.model)
         plan = plan_thinking(
             request.reasoning, request.max_tokens, self.default_max_tokens, generation, self.efforts, notes
         )
-        form = MessagesForm(request.messages, names, notes, unsigned=self.unsigned_thinking)
+        form = MessagesForm(
+            request.messages,
+            names,
+            notes,
+            unsigned=self.unsigned_thinking,
+            refused=self.refused_thoughts,
+            marks=self.cache_marks > 0,
+        )
         system, turns = form.render()
         body: dict[str, Any] = {"model": request.model, "max_tokens": plan.max_tokens}
         if system:
             body["system"] = system
         body["messages"] = turns
-        body |= self._thinking(plan, turns, notes)
-        body |= self._tools(request, body, generation, names, notes)
-        self._add_response_format(request, body, generation, notes)
-        body |= self._sampling(request, body, generation, notes)
+        body |= self.thinking_fields(plan, turns, notes)
+        body |= self.tool_fields(request, body, generation, names, notes)
+        self.add_response_format(request, body, generation, notes)
+        body |= self.sampling_fields(request, body, generation, notes)
         body |= _metadata(request, notes)
-        _drop_unknown(request, notes)
-        if request.cache:
+        drop_unknown(request, notes)
+        if request.cache and self.cache_marks:
             mark_prompt(body, request.cache)
+        elif request.cache:
+            notes.add("dropped", "cache", OWN_CACHE)
         if request.cache or form.marked or any(tool.cache for tool in request.tools):
             limit_marks(body, notes, self.cache_marks)
         if stream:
@@ -147,6 +159,14 @@ class AnthropicMessages(Protocol):
             return self._without(*_SAMPLING), "sampling settings are refused by this model"
         return None
 
+    def learn_from(self, request: ChatRequest, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+        """To leave out the thoughts of a conversation, which would be refused for as long as they stand in it."""
+        thoughts = thought_states(request.messages) - self.refused_thoughts
+        if thoughts and _REFUSED_THOUGHTS.search(failure.message):
+            lesson = "its thoughts are refused, which another model or account may have made: they are left out"
+            return replace(self, refused_thoughts=self.refused_thoughts | thoughts), lesson
+        return super().learn_from(request, failure, status)
+
     def models_path(self, cursor: str | None) -> str:
         """Pages of a thousand, the most there are; `cursor` is the last id of the page before."""
         return f"v1/models?limit=1000&after_id={quote(cursor, safe='')}" if cursor else "v1/models?limit=1000"
@@ -175,14 +195,16 @@ class AnthropicMessages(Protocol):
             raise ParseError("the token count has no 'input_tokens'", body=excerpt(str(body)))
         return count
 
-    def _generation(self, model: str | None) -> Generation:
+    def generation(self, model: str | None) -> Generation:
+        """What the model takes, as far as its name and what was learned tell."""
         generation = generation_of(model or "", self.thinking)
         return replace(generation, off=None) if "thinking.disabled" in self.unsupported else generation
 
     def _without(self, *fields: str) -> Self:
         return replace(self, unsupported=self.unsupported | set(fields))
 
-    def _thinking(self, plan: ThinkingPlan, turns: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
+    def thinking_fields(self, plan: ThinkingPlan, turns: list[dict[str, Any]], notes: Notes) -> dict[str, Any]:
+        """The fields that ask for the thinking of a plan."""
         settings: dict[str, Any] = {}
         thinking = plan.thinking
         if thinking and "budget_tokens" in thinking and loop_without_thoughts(turns):
@@ -198,9 +220,10 @@ class AnthropicMessages(Protocol):
             settings["output_config"] = {"effort": plan.effort}
         return settings
 
-    def _tools(
+    def tool_fields(
         self, request: ChatRequest, body: Mapping[str, Any], generation: Generation, names: ToolNames, notes: Notes
     ) -> dict[str, Any]:
+        """`tools` and `tool_choice`, for a body whose thinking is settled."""
         if not request.tools:
             return {}
         choice = request.tool_choice
@@ -222,9 +245,10 @@ class AnthropicMessages(Protocol):
             settings["tool_choice"] = {"type": "tool", "name": names.wire(choice), **single}
         return settings
 
-    def _add_response_format(
+    def add_response_format(
         self, request: ChatRequest, body: dict[str, Any], generation: Generation, notes: Notes
     ) -> None:
+        """Put the form of the answer into `output_config`, or into the system prompt where nothing enforces it."""
         wanted = request.response_format
         if wanted is None:
             return
@@ -244,9 +268,10 @@ class AnthropicMessages(Protocol):
         form = {"type": "json_schema", "schema": schema}
         body["output_config"] = {**body.get("output_config", {}), "format": form}
 
-    def _sampling(
+    def sampling_fields(
         self, request: ChatRequest, body: Mapping[str, Any], generation: Generation, notes: Notes
     ) -> dict[str, Any]:
+        """Sampling settings and stop sequences, for a body whose thinking is settled."""
         asked = ((field, getattr(request, field)) for field in _SAMPLING)
         settings: dict[str, Any] = {field: value for field, value in asked if value is not None}
         if not generation.sampling or "2026-10-21" <= self.version < "a":
@@ -278,6 +303,10 @@ _BESIDE_THINKING: dict[str, Callable[[float], bool]] = {
     "top_k": lambda value: False,
 }
 _REFUSAL = r"\b{0}`?: Extra inputs are not permitted|\b{0}`? is deprecated|\b{0}`? is not supported"
+_REFUSED_THOUGHTS = re.compile(
+    r"invalid `?(?:signature|data)`? in `?(?:redacted_)?thinking|thinking`? blocks in the .{1,40} cannot be modified",
+    re.I,
+)
 _COUNTED = frozenset({"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"})
 _UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs")
 
@@ -323,7 +352,8 @@ def _metadata(request: ChatRequest, notes: Notes) -> dict[str, Any]:
     return {"metadata": {"user_id": user}} if user else {}
 
 
-def _drop_unknown(request: ChatRequest, notes: Notes) -> None:
+def drop_unknown(request: ChatRequest, notes: Notes) -> None:
+    """Report the settings that this wire format lacks."""
     for field in _UNKNOWN:
         value = getattr(request, field)
         if value or (field == "seed" and value is not None):

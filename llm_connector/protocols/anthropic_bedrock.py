@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock-l
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,8 +18,20 @@ from llm_connector.protocols.converse import Converse, counted_model
 from llm_connector.protocols.converse_failures import aws_error
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.turns import map_parts, stand_in
-from llm_connector.types import AnyPart, ChatRequest, Document, Image, Media, Message, ModelInfo, Notes, Text, ToolResult
-from llm_connector.wire import Json, encode_json
+from llm_connector.types import (
+    AnyPart,
+    ChatChunk,
+    ChatRequest,
+    Document,
+    Image,
+    Media,
+    Message,
+    ModelInfo,
+    Notes,
+    Text,
+    ToolResult,
+)
+from llm_connector.wire import Event, Json, encode_json
 
 __all__ = ["AnthropicBedrock"]
 
@@ -47,8 +59,8 @@ class AnthropicBedrock(AnthropicMessages):
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """None: every path names a model."""
-        return ()
+        """Paths that users paste as part of a base URL."""
+        return ("/model/{model}/invoke", "/model/{model}/invoke-with-response-stream")
 
     def chat_path(self, model: str, *, stream: bool) -> str:
         """Path below the base URL."""
@@ -109,7 +121,10 @@ _LISTS = Converse()
 
 
 class _GuardedParser(MessagesParser):
-    """Reads one answer, which a guardrail may have replaced."""
+    """Reads one answer, which a guardrail may have replaced. Messages that hold no event of the model are ignored."""
+
+    def feed(self, event: Event) -> Iterable[ChatChunk]:
+        return super().feed(event) if event.name in ("", "body", "error") else ()
 
     def _end(self, body: dict[str, Any]) -> None:
         super()._end(body)

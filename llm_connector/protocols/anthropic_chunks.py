@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from llm_connector.errors import ParseError, excerpt
-from llm_connector.protocols.assembly import ReasoningBlock, TextBlock
+from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, token_count
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.tool_calls import Slot
 from llm_connector.protocols.tool_names import ToolNames
@@ -26,23 +26,30 @@ _NOT_RAW = frozenset({"delta", "content_block", "index"})
 
 def messages_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `input_tokens` leaves out what was read from and written to the cache; ours does not."""
-    fresh, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    cached, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
+    fresh, output = token_count(usage, "input_tokens"), token_count(usage, "output_tokens")
+    cached, written = token_count(usage, "cache_read_input_tokens"), token_count(usage, "cache_creation_input_tokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
+    spent = usage.get("output_tokens_details")
     return Usage(
         input_tokens=total,
         output_tokens=output,
         total_tokens=total + output if total is not None and output is not None else None,
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=_count(usage.get("output_tokens_details") or {}, "thinking_tokens"),
+        reasoning_tokens=token_count(spent, "thinking_tokens") if isinstance(spent, Mapping) else None,
         details=dict(usage),
     )
 
 
-def _count(usage: Mapping[str, Any], name: str) -> int | None:
-    value = usage.get(name)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def _string(text: Any) -> str:
+    """A piece of an answer; one of another type is a fault, since the answer would lack it."""
+    if type(text) is not str:
+        raise TypeError(f"a piece of text is of type {type(text).__name__}")
+    return text
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 class _Unknown:
@@ -61,7 +68,12 @@ class _Unknown:
                 self.pieces.append(value)
             elif key != "type":
                 known = self.data.get(key)
-                self.data[key] = known + value if isinstance(known, str) and isinstance(value, str) else value
+                self.data[key] = None  # with one reference left, a text grows in place
+                if isinstance(known, str) and isinstance(value, str):
+                    known += value
+                else:
+                    known = value
+                self.data[key] = known
 
     def finish(self) -> None:
         arguments, error = parsed_arguments("".join(self.pieces))
@@ -92,6 +104,7 @@ class MessagesParser(ChunkParser):
         self._choice = self.assembly.choices[0]
         self._open: dict[Any, _Block] = {}
         self._keys: set[int] = set()
+        self._behind = 0
         self._inputs: dict[int, Any] = {}
         self._message: dict[str, Any] = {}
         self._usage: dict[str, Any] = {}
@@ -105,11 +118,7 @@ class MessagesParser(ChunkParser):
             index = body.get("index")
             block = self._open.get(index)
             if type(block) is TextBlock and delta.get("type") == "text_delta":
-                text = delta.get("text")
-                if not text:
-                    return ()
-                block.pieces.append(text)
-                return (ChatChunk(text),)
+                return self._add_text(block, delta.get("text"))
             return self._read_delta(index, block, delta)
         if kind == "content_block_start":
             return self._start(body.get("index"), body.get("content_block") or {})
@@ -138,9 +147,11 @@ class MessagesParser(ChunkParser):
             raise ParseError(f"the answer has no content; it has the keys {sorted(body)}", body=excerpt(str(body)))
         self.raw.update(body)
         chunks = list(self._begin(body))
-        for number, block in enumerate(item for item in content if isinstance(item, dict)):
-            chunks.extend(self._start(number, block))
-            chunks.extend(self._stop(number))
+        for number, item in enumerate(content):
+            block = {"type": "text", "text": item} if isinstance(item, str) else item
+            if isinstance(block, dict):
+                chunks.extend(self._start(number, block))
+                chunks.extend(self._stop(number))
         self._end({"delta": {"stop_reason": body.get("stop_reason")}})
         self.done = self._whole = True
         return chunks
@@ -162,14 +173,16 @@ class MessagesParser(ChunkParser):
         for key, value in fields.items():
             if key not in _NOT_EXTRA and value is not None:
                 self._message[key] = value
-        for key, value in (fields.get("usage") or {}).items():
+        usage = fields.get("usage")
+        for key, value in usage.items() if isinstance(usage, Mapping) else ():
             if value is not None or key not in self._usage:  # counts are cumulative, and keep their value when left out
                 self._usage[key] = value
 
     def _key(self, index: Any) -> int:
         """The place of a new block: its index, or behind all others where that is missing or taken."""
-        key = index if type(index) is int and index not in self._keys else max(self._keys, default=-1) + 1
+        key = index if type(index) is int and index not in self._keys else self._behind
         self._keys.add(key)
+        self._behind = max(self._behind, key + 1)
         return key
 
     def _start(self, index: Any, block: dict[str, Any]) -> Iterable[ChatChunk]:
@@ -182,11 +195,11 @@ class MessagesParser(ChunkParser):
                 return [*chunks, *self._add_text(text, block.get("text"))]
             case "thinking":
                 self._open[index] = thought = self._choice.reasoning(key)
-                thought.signature = block.get("signature") or None
+                thought.signature = _text(block.get("signature"))
                 return [*chunks, *self._add_thought(thought, block.get("thinking"))]
             case "redacted_thinking":
                 self._open[index] = thought = self._choice.reasoning(key)
-                thought.encrypted = block.get("data") or None
+                thought.encrypted = _text(block.get("data"))
                 return chunks
             case "tool_use":
                 return [*chunks, *self._start_call(index, key, block)]
@@ -199,7 +212,7 @@ class MessagesParser(ChunkParser):
                 return chunks
 
     def _start_call(self, index: Any, key: int, block: dict[str, Any]) -> Iterable[ChatChunk]:
-        slot = self._choice.calls.open(block.get("id"))
+        slot = self._choice.calls.open(_text(block.get("id")))
         self._choice.place(key, slot)
         self._open[index] = slot
         slot.name = self._names.original(block.get("name") or "")
@@ -226,9 +239,9 @@ class MessagesParser(ChunkParser):
             if kind == "thinking_delta":
                 return self._add_thought(block, delta.get("thinking"))
             if kind == "signature_delta":
-                block.signature = delta.get("signature") or None
+                block.signature = _text(delta.get("signature"))
         elif isinstance(block, Slot) and kind == "input_json_delta" and delta.get("partial_json"):
-            piece = delta["partial_json"]
+            piece = _string(delta["partial_json"])
             block.pieces.append(piece)
             block.length += len(piece)
             return (ChatChunk(tool_call_delta=ToolCallDelta(block.index, None, None, piece)),)
@@ -237,13 +250,13 @@ class MessagesParser(ChunkParser):
     def _add_text(self, block: TextBlock, text: Any) -> Iterable[ChatChunk]:
         if not text:
             return ()
-        block.pieces.append(text)
+        block.pieces.append(_string(text))
         return (ChatChunk(text),)
 
     def _add_thought(self, block: ReasoningBlock, text: Any) -> Iterable[ChatChunk]:
         if not text:
             return ()
-        block.pieces.append(text)
+        block.pieces.append(_string(text))
         return (ChatChunk(reasoning=text),)
 
     def _stop(self, index: Any) -> Iterable[ChatChunk]:

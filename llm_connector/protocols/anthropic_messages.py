@@ -6,7 +6,7 @@ https://platform.claude.com/docs/en/api/messages (checked 2026-11)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 from llm_connector.errors import ConfigurationError
@@ -27,10 +27,12 @@ from llm_connector.types import (
     ToolResult,
 )
 
-__all__ = ["MessagesForm", "cache_control", "limit_marks", "loop_without_thoughts", "mark_prompt"]
+__all__ = ["OWN_CACHE", "MessagesForm", "cache_control", "limit_marks", "loop_without_thoughts", "mark_prompt"]
 
 Block: TypeAlias = dict[str, Any]
 Content: TypeAlias = str | list[Block]
+
+OWN_CACHE = "this server takes no marks; it caches prompts by itself"
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_-]+").fullmatch
 _THOUGHTS = ("thinking", "redacted_thinking")
@@ -50,17 +52,30 @@ _TEXTUAL = frozenset({"application/json", "application/xml", "application/yaml",
 class MessagesForm:
     """Renders one conversation.
 
-    `unsigned` sends back thoughts without a signature; Anthropic itself refuses them.
+    `unsigned` sends back thoughts without a signature; Anthropic itself refuses them. `refused` are the signatures of
+    thoughts that it refused as well. `marks`: whether the server takes cache marks.
     """
 
-    __slots__ = ("_ids", "_messages", "_names", "_notes", "_unsigned", "marked")
+    __slots__ = ("_ids", "_marks", "_messages", "_names", "_notes", "_refused", "_taken", "_unsigned", "marked")
 
-    def __init__(self, messages: Sequence[Message], names: ToolNames, notes: Notes, *, unsigned: bool = False) -> None:
+    def __init__(
+        self,
+        messages: Sequence[Message],
+        names: ToolNames,
+        notes: Notes,
+        *,
+        unsigned: bool = False,
+        refused: Collection[str] = (),
+        marks: bool = True,
+    ) -> None:
         self._messages = messages
         self._names = names
         self._notes = notes
         self._unsigned = unsigned
+        self._refused = refused
+        self._marks = marks
         self._ids: dict[str, str] = {}
+        self._taken: set[str] = set()
         self.marked = False
 
     def render(self) -> tuple[Content | None, list[dict[str, Any]]]:
@@ -108,7 +123,7 @@ class MessagesForm:
 
     def _system(self, messages: Sequence[Message]) -> Content | None:
         texts = [[self._system_part(part) for part in message.parts] for message in messages]
-        if any(part.cache for parts in texts for part in parts):
+        if any(self._takes(part.cache) for parts in texts for part in parts):
             return [block for parts in texts for part in parts if (block := self._text(part)) and part.text.strip()]
         joined = ("".join(part.text for part in parts) for parts in texts)
         return "\n\n".join(text for text in joined if text.strip()) or None
@@ -127,21 +142,22 @@ class MessagesForm:
             text = parts[0].text
             return text if text.strip() else ""
         blocks = [block for part in parts if (block := self._block(part, role)) is not None]
-        if role == "user" and any(block["type"] == "tool_result" for block in blocks):
+        if role == "user" and any(block.get("type") == "tool_result" for block in blocks):
             blocks = _results_first(blocks)
         elif self._unsigned and _has(blocks, "tool_use") and not _has(blocks, "thinking"):
             # https://github.com/leookun/cursor-byok/pull/276: a turn whose thought is lost needs an empty one
             blocks.insert(0, {"type": "thinking", "thinking": "", "signature": ""})
-        if all(block["type"] == "text" and not block["text"].strip() for block in blocks):
+        if all(block.get("type") == "text" and not block["text"].strip() for block in blocks):
             return ""  # white space is refused unless it stands beside something else
-        return blocks[0]["text"] if len(blocks) == 1 and blocks[0].keys() == {"type", "text"} else blocks
+        bare = len(blocks) == 1 and blocks[0].keys() == {"type", "text"} and blocks[0]["type"] == "text"
+        return blocks[0]["text"] if bare else blocks
 
     def _settle(self, turn: dict[str, Any], *, last: bool) -> bool:
         """Tidy the end of an assistant turn; False if nothing is left of it."""
         content = turn["content"]
-        if not isinstance(content, str) and content[-1]["type"] in _THOUGHTS:
+        if not isinstance(content, str) and content[-1].get("type") in _THOUGHTS:
             # `The final block in an assistant message cannot be thinking`: answers cut short, or without any text
-            while content and content[-1]["type"] in _THOUGHTS:
+            while content and content[-1].get("type") in _THOUGHTS:
                 content.pop()
             self._notes.add("dropped", "reasoning", "an assistant turn cannot end with a thought here")
         if last and content:
@@ -188,6 +204,9 @@ class MessagesForm:
         return self._marked(block, part.cache) if part.text.strip() else block
 
     def _thought(self, part: Reasoning) -> Block | None:
+        if self._refused and (part.signature or part.encrypted) in self._refused:
+            self._notes.add("dropped", "reasoning", "the server refused its signature")
+            return None
         if part.encrypted and not part.signature:
             return {"type": "redacted_thinking", "data": part.encrypted}
         if part.signature or self._unsigned:
@@ -229,22 +248,30 @@ class MessagesForm:
         return self._marked(block, part.cache)
 
     def _marked(self, block: Block, mark: CacheMark) -> Block:
-        if mark:
+        if mark and self._takes(mark):
             self.marked = True
             block["cache_control"] = cache_control(mark)
         return block
+
+    def _takes(self, mark: CacheMark) -> bool:
+        """Whether a mark is there and can be sent."""
+        if mark and not self._marks:
+            self._notes.add("dropped", "cache", OWN_CACHE)
+        return bool(mark) and self._marks
 
     def _id(self, call_id: str) -> str:
         """The id as the wire allows it, the same for a call and its result."""
         if _CALL_ID(call_id):
             return call_id
         if call_id not in self._ids:
-            taken = {*self._ids.values(), *(part.id for message in self._messages for part in message.tool_calls)}
+            if not self._taken:
+                self._taken = {part.id for message in self._messages for part in message.tool_calls}
             wire = base = re.sub(r"[^a-zA-Z0-9_-]", "_", call_id) or "call"
             count = 1
-            while wire in taken:
+            while wire in self._taken:
                 count += 1
                 wire = f"{base}_{count}"
+            self._taken.add(wire)
             self._ids[call_id] = wire
         return self._ids[call_id]
 
@@ -280,7 +307,7 @@ def limit_marks(body: dict[str, Any], notes: Notes, most: int) -> None:
     if surplus and most:
         notes.add("dropped", "cache", f"the first {len(surplus)} of {len(marked)} marks: {most} are allowed")
     elif surplus:
-        notes.add("dropped", "cache", "this server takes no marks; it caches prompts by itself")
+        notes.add("dropped", "cache", OWN_CACHE)
 
 
 def loop_without_thoughts(turns: Sequence[dict[str, Any]]) -> bool:
@@ -312,7 +339,7 @@ def _joined(first: Content, second: Content) -> list[Block]:
 
 
 def _results_first(blocks: list[Block]) -> list[Block]:
-    return sorted(blocks, key=lambda block: block["type"] != "tool_result")
+    return sorted(blocks, key=lambda block: block.get("type") != "tool_result")
 
 
 def _has(blocks: Iterable[Block], kind: str) -> bool:

@@ -42,7 +42,7 @@ class AnthropicVertex(AnthropicMessages):
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Paths that users paste as part of a base URL."""
-        return (f"/{_MODELS}",)
+        return (f"/{_MODELS}", f"/{_MODELS}/{{model}}:rawPredict", f"/{_MODELS}/{{model}}:streamRawPredict")
 
     def chat_path(self, model: str, *, stream: bool) -> str:
         """Path below the project and location; the `@` before a model's date stays as it is."""

@@ -28,7 +28,7 @@ from llm_connector.types import (
     Video,
 )
 
-__all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason"]
+__all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason", "token_count"]
 
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -77,6 +77,12 @@ def finish_reason(raw: str | None, *, calls: bool, refused: bool) -> FinishReaso
     if not calls and reason == "tool_calls":
         return "stop"
     return "refusal" if refused and reason == "stop" else reason
+
+
+def token_count(usage: Mapping[str, Any], name: str) -> int | None:
+    """One count of a usage; None for what is no number."""
+    value = usage.get(name)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 class TextBlock:
@@ -164,7 +170,7 @@ class ChoiceAssembly:
     def feed_call(self, piece: Mapping[str, Any], names: ToolNames, *, whole: bool = False) -> ToolCallDelta | None:
         """Take one element of a `tool_calls` list; a `whole` one never continues another."""
         if whole:
-            self.calls.open(piece.get("id"))
+            self.calls.open(str(piece.get("id") or ""))
             piece = {**piece, "index": None}
         delta = self.calls.feed(piece)
         if delta is not None and delta.name is not None:
@@ -177,6 +183,10 @@ class ChoiceAssembly:
             for key, tokens in logprobs.items():
                 if isinstance(tokens, list):
                     self.logprobs.setdefault(key, []).extend(tokens)
+
+    def begun(self) -> bool:
+        """Whether anything of it has come."""
+        return bool(self.calls.slots or self.refusal or any(getattr(it, "pieces", True) for it in self.blocks()))
 
     def finish(self) -> FinishReason | None:
         """Why it ended."""

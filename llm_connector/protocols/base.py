@@ -66,7 +66,7 @@ class Protocol:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """Paths that users paste as part of a base URL, and that are cut off it."""
+        """Paths that users paste as part of a base URL, and that are cut off it; `{model}` stands for any segment."""
         return ()
 
     @abstractmethod

@@ -59,6 +59,11 @@ class Converse(Protocol):
     thinking: ThinkingForm = "model"
     unsupported: frozenset[str] = frozenset()
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Paths that users paste as part of a base URL."""
+        return ("/model/{model}/converse", "/model/{model}/converse-stream")
+
     def chat_path(self, model: str, *, stream: bool) -> str:
         """Path below the base URL."""
         return f"model/{path_segment(model)}/converse{'-stream' if stream else ''}"
@@ -235,7 +240,11 @@ class Converse(Protocol):
         )
 
     def _comes_whole(self, request: ChatRequest) -> bool:
-        return bool(request.tools) and request.tool_choice != "none" and not self._family(request.model).streams_calls
+        """Whether tools are sent, those of the history among them, to a model that does not stream with tools."""
+        if self._family(request.model).streams_calls:
+            return False
+        offered = bool(request.tools) and request.tool_choice != "none"
+        return offered or any(message.tool_calls for message in request.messages)
 
     @staticmethod
     def _offered(request: ChatRequest, turns: Sequence[dict[str, Any]], notes: Notes) -> ChatRequest:

@@ -10,28 +10,31 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
-from llm_connector.protocols.anthropic_chunks import MessagesParser, _count
-from llm_connector.protocols.assembly import ReasoningBlock, TextBlock
+from llm_connector.protocols.anthropic_chunks import MessagesParser
+from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, token_count
 from llm_connector.protocols.base import ErrorEvent
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Opaque, Usage, parsed_arguments
-from llm_connector.wire import Event, Json
+from llm_connector.wire import Event, Json, encode_json
 
 __all__ = ["ConverseParser", "converse_usage"]
 
 _NOT_EXTRA = frozenset({"output", "stopReason", "usage", "role", "serviceTier", "p"})
 _TOLD = ("message", "Message", "__type", "error", "errors")
+_EVENTS = frozenset(
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+)
 
 
 def converse_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `inputTokens` leaves out what was read from and written to the cache; ours does not."""
-    fresh, output = _count(usage, "inputTokens"), _count(usage, "outputTokens")
-    cached, written = _count(usage, "cacheReadInputTokens"), _count(usage, "cacheWriteInputTokens")
+    fresh, output = token_count(usage, "inputTokens"), token_count(usage, "outputTokens")
+    cached, written = token_count(usage, "cacheReadInputTokens"), token_count(usage, "cacheWriteInputTokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
     everything = total + output if total is not None and output is not None else None
     return Usage(
         input_tokens=total,
         output_tokens=output,
-        total_tokens=_count(usage, "totalTokens") or everything,
+        total_tokens=token_count(usage, "totalTokens") or everything,
         cached_tokens=cached,
         cache_write_tokens=written,
         details=dict(usage),
@@ -79,6 +82,8 @@ class ConverseParser(MessagesParser):
         name, data = event
         if name in ("body", "error"):
             return super().feed(event)
+        if name not in _EVENTS:
+            return ()
         body = self.decode(data)
         if name == "contentBlockDelta":
             return self._delta(body.get("contentBlockIndex"), body.get("delta") or {})
@@ -87,11 +92,9 @@ class ConverseParser(MessagesParser):
             return self._begin_block(body.get("contentBlockIndex"), start) if start else ()
         if name == "contentBlockStop":
             return self._stop(body.get("contentBlockIndex"))
-        if name in ("messageStart", "messageStop", "metadata"):
-            self.raw.update(body)
-            self.raw.pop("p", None)
-            return self._told(body)
-        return ()
+        self.raw.update(body)
+        self.raw.pop("p", None)
+        return self._told(body)
 
     def read_whole(self, body: Json) -> Iterable[ChatChunk]:
         """The chunks of a whole answer. Raises ErrorEvent if it is an error, ParseError if it has no message."""
@@ -103,6 +106,8 @@ class ConverseParser(MessagesParser):
         self.raw.update(body)
         chunks: list[ChatChunk] = []
         for number, block in enumerate((output.get("message") or {}).get("content") or ()):
+            if not block:
+                continue
             chunks.extend(self._begin_block(number, block, whole=True))
             chunks.extend(self._stop(number))
         chunks.extend(self._told(body))
@@ -135,8 +140,13 @@ class ConverseParser(MessagesParser):
         if kind == "reasoningContent":
             return self._begin_thought(index, value)
         if kind == "toolUse" and value.get("type") != "server_tool_use":
+            given = value.get("input")
+            if not (
+                given is None or isinstance(given, dict | str)
+            ):  # no arguments of a call: the text says what it was
+                given = encode_json(given).decode()
             call = {"type": "tool_use", "id": value.get("toolUseId"), "name": value.get("name")}
-            return self._start(index, {**call, "input": value.get("input")})
+            return self._start(index, {**call, "input": given})
         chunks = self._stop(index) if index in self._open else ()
         data = {**value} if isinstance(value, dict) and not whole else value
         if isinstance(data, dict) and not whole:
@@ -178,9 +188,10 @@ class ConverseParser(MessagesParser):
                 block.encrypted = (block.encrypted or "") + thought["redactedContent"]
                 return ()
             return self._begin_thought(index, thought)
+        chunks = list(self._read_delta(index, block, {"type": "thinking_delta", "thinking": thought.get("text")}))
         if "signature" in thought:
-            return self._read_delta(index, block, {"type": "signature_delta", "signature": thought["signature"]})
-        return self._read_delta(index, block, {"type": "thinking_delta", "thinking": thought.get("text")})
+            self._read_delta(index, self._open[index], {"type": "signature_delta", "signature": thought["signature"]})
+        return chunks
 
     def _stop(self, index: Any) -> Iterable[ChatChunk]:
         served = self._served.pop(index, None)

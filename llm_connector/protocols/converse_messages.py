@@ -36,6 +36,7 @@ Block: TypeAlias = dict[str, Any]
 Media: TypeAlias = Image | Document | Audio | Video
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}").fullmatch
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}").fullmatch
 _CITATION_KEYS = frozenset({"title", "source", "sourceContent", "location"})
 _FORMATS: dict[str, dict[str, str]] = {
     "image": {kind: kind for kind in ("png", "jpeg", "gif", "webp")} | {"jpg": "jpeg"},
@@ -157,10 +158,12 @@ class ConverseForm(MessagesForm):
         return block
 
     def _id(self, call_id: str) -> str:
+        if self._family.short_ids:
+            return call_id if _SHORT_ID(call_id) else _digest(call_id)[:9]
         if _CALL_ID(call_id):
             return call_id
         wire = super()._id(call_id)
-        return wire if len(wire) <= 64 else f"{wire[:55]}_{hashlib.sha256(wire.encode()).hexdigest()[:8]}"
+        return wire if len(wire) <= 64 else f"{wire[:55]}_{_digest(wire)[:8]}"
 
 
 def wire_turns(turns: Iterable[dict[str, Any]], family: Family, notes: Notes) -> list[dict[str, Any]]:
@@ -240,6 +243,10 @@ def _spelled(block: Block) -> Block:
         case _:
             spelled: Block = block["block"]
             return spelled
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _inner_mark(block: Block) -> dict[str, str] | None:

@@ -21,12 +21,13 @@ __all__ = ["Family", "family_of", "foundation_model", "reasoning_fields"]
 class Family:
     """What one family takes.
 
-    `thinking`: how thinking is asked for: as Claude wants it, by a field of that name, or not at all; `always` where it
-    cannot be changed. `efforts`: what that field may say. `top_k`: where it goes. `json_schema`: answers and strict
-    tools can be held to a schema. `choices`: what `toolChoice` may force. `streams_calls`: tools work in streams.
-    `system`: there is a system prompt. `caches`: where cache points may stand. `apart`: what may not share a turn with
-    tool results. `shown`: media that a tool result may hold. `signs`: thoughts come signed, and go back. `opens`: the
-    assistant may speak first. `hidden`: the name does not say which family it is.
+    `thinking`: how thinking is asked for: as Claude wants it, by a field of that name, or not at all; `always`
+    where it cannot be changed. `efforts`: what that field may say. `top_k`: where it goes. `json_schema`: answers
+    and strict tools can be held to a schema. `choices`: what `toolChoice` may force. `streams_calls`: tools work in
+    streams. `system`: there is a system prompt. `short_ids`: ids of calls have nine letters and digits. `caches`:
+    where cache points may stand. `apart`: what may not share a turn with tool results. `shown`: media that a tool
+    result may hold. `signs`: thoughts come signed, and go back. `opens`: the assistant may speak first. `hidden`:
+    the name does not say which family it is.
     """
 
     thinking: Literal["claude", "reasoningConfig", "reasoning_effort", "reasoning_config", "always", ""] = ""
@@ -42,6 +43,7 @@ class Family:
     signs: bool = False
     opens: bool = False
     hidden: bool = False
+    short_ids: bool = False
 
 
 _ANY = frozenset({"any"})
@@ -63,10 +65,10 @@ _KIMI = Family("reasoning_effort", ("low", "medium", "high"), json_schema=True, 
 _QWEN = Family("reasoning_config", ("low", "high"), json_schema=True, choices=_NONE, shown=_NONE, opens=True)
 _GLM = Family(json_schema=True, choices=_ANY, opens=True)
 _SCHEMA = Family(json_schema=True)
-_MISTRAL_3 = Family(json_schema=True, choices=_ANY, apart=_ALL, shown=_DOCUMENTS)
-_MISTRAL = Family(choices=_NONE, streams_calls=False, apart=_ALL, shown=_DOCUMENTS)
-_MISTRAL_LARGE = Family(choices=_ANY, apart=_ALL, shown=_DOCUMENTS)
-_MISTRAL_OLD = Family(choices=_NONE, system=False, apart=_ALL, shown=_DOCUMENTS)
+_MISTRAL_3 = Family(json_schema=True, choices=_ANY, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
+_MISTRAL = Family(choices=_NONE, streams_calls=False, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
+_MISTRAL_LARGE = Family(choices=_ANY, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
+_MISTRAL_OLD = Family(choices=_NONE, system=False, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
 _LLAMA = Family(choices=_NONE, streams_calls=False, apart=_ALL)
 _PALMYRA = Family(choices=_NONE, streams_calls=False, apart=_ALL)
 _HIDDEN = Family(json_schema=True, caches="everywhere", signs=True, opens=True, hidden=True)

@@ -24,10 +24,13 @@ from llm_connector.protocols.structured import json_instruction
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
 from llm_connector.schema import Schema
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool, Usage
+from llm_connector.types import ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool, Usage
 from llm_connector.wire import Json
 
-__all__ = ["Gemini", "VertexGemini"]
+__all__ = ["MODEL_CALLS", "Gemini", "bare_name"]
+
+MODEL_CALLS = ("/models/{model}:generateContent", "/models/{model}:streamGenerateContent")
+"""Paths that users paste as part of a base URL."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Gemini(Protocol):
     key or model.
     `typed_urls`: a file that is given by its address needs a media type (Vertex AI).
     `display_names`: documents may have names (Vertex AI).
+    `fetches`: files are fetched from the web for every model, not for the newer ones only (Vertex AI).
+    `mixed_tools`: tools of the server's own are allowed beside functions where the request says so (not Vertex AI).
     `labels`: `metadata` is sent as labels (Vertex AI, for billing).
     `unsupported`: settings that the model refuses; `thinkingLevel.WORD` and `thinkingBudget.0` among them.
     """
@@ -54,13 +59,15 @@ class Gemini(Protocol):
     signatures: bool = True
     typed_urls: bool = False
     display_names: bool = False
+    fetches: bool = False
+    mixed_tools: bool = True
     labels: bool = False
     unsupported: frozenset[str] = frozenset()
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Paths that users paste as part of a base URL."""
-        return ("/models",)
+        return (*MODEL_CALLS, "/models")
 
     def chat_path(self, model: str, *, stream: bool) -> str:
         """Path below the base URL. Without `alt=sse` a stream is one JSON list."""
@@ -76,7 +83,7 @@ class Gemini(Protocol):
         system, contents = form.render(request.messages)
         body: dict[str, Any] = {"systemInstruction": system} if system else {}
         body["contents"] = contents
-        body |= self._tools(request, names, notes)
+        body |= self._tools(request, generation, names, notes)
         config = _sampling(request, notes)
         self._add_response_format(request, body, config, generation, notes)
         thinking = thinking_config(request.reasoning, generation, notes)
@@ -92,6 +99,12 @@ class Gemini(Protocol):
         elif request.metadata:
             notes.add("dropped", "metadata", "this wire format does not have it")
         return body
+
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Files of the web, for models before Gemini 3: those fetch what was uploaded and what YouTube has."""
+        if self.fetches or generation_of(model, self.thinking, self.unsupported).modern:
+            return False
+        return not _FETCHED.match(part.url or "")
 
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
@@ -134,8 +147,7 @@ class Gemini(Protocol):
 
     def render_embed(self, inputs: Sequence[str], model: str) -> dict[str, Any]:
         """The body of `batchEmbedContents`; each of its requests names the model again."""
-        name = _bare(model)
-        name = name if "/" in name else f"models/{name}"
+        name = _full(model)
         return {"requests": [{"model": name, "content": {"parts": [{"text": text}]}} for text in inputs]}
 
     def parse_embed(self, body: Json) -> Embeddings:
@@ -157,7 +169,7 @@ class Gemini(Protocol):
     def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
         """The body of a token count: what of a chat request makes up the prompt."""
         counted = self._counted(request, notes)
-        return {"generateContentRequest": {"model": f"models/{_bare(request.model or '')}", **counted}}
+        return {"generateContentRequest": {"model": _full(request.model or ""), **counted}}
 
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt; a count of 0 may be left out."""
@@ -173,12 +185,12 @@ class Gemini(Protocol):
     def _resource(self, model: str) -> str:
         """The path of a model, given by its name, as `models/NAME` or as `tunedModels/NAME`."""
         kind, _, name = model.rpartition("/")
-        return f"{kind}/{path_segment(name)}" if kind == "tunedModels" else f"models/{path_segment(_bare(model))}"
+        return f"{kind}/{path_segment(name)}" if kind == "tunedModels" else f"models/{path_segment(bare_name(model))}"
 
     def _schema(self, schema: Schema) -> tuple[Schema, list[str]]:
         return json_schema(schema) if self.json_schema else openapi_schema(schema)
 
-    def _tools(self, request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any]:
+    def _tools(self, request: ChatRequest, generation: Generation, names: ToolNames, notes: Notes) -> dict[str, Any]:
         if not request.tools:
             return {}
         functions = [self._function(tool, request, names, notes) for tool in request.tools if tool.native is None]
@@ -191,15 +203,16 @@ class Gemini(Protocol):
                 tools.append({tool.native["type"]: rest} if "type" in tool.native else dict(tool.native))
         if request.parallel_tool_calls is False:
             notes.add("dropped", "parallel_tool_calls", "this wire format has no switch for it")
-        choice, mode = request.tool_choice, _CHOICES.get(request.tool_choice or "", "ANY")
+        mixed = self.mixed_tools and generation.modern and 0 < len(functions) < len(request.tools)
+        config: dict[str, Any] = {"includeServerSideToolInvocations": True} if mixed else {}
+        choice = request.tool_choice
         if choice in (None, "auto") and functions and any(_strict(tool, request) for tool in request.tools):
-            mode = "VALIDATED"
-        elif choice is None:
-            return {"tools": tools}
-        calling: dict[str, Any] = {"mode": mode}
-        if choice is not None and choice not in _CHOICES:
-            calling["allowedFunctionNames"] = [names.wire(choice)]
-        return {"tools": tools, "toolConfig": {"functionCallingConfig": calling}}
+            config["functionCallingConfig"] = {"mode": "VALIDATED"}
+        elif choice in _CHOICES and not (mixed and choice == "auto"):  # beside other tools that is not taken, but meant
+            config["functionCallingConfig"] = {"mode": _CHOICES[choice]}
+        elif choice not in (None, "auto"):
+            config["functionCallingConfig"] = {"mode": "ANY", "allowedFunctionNames": [names.wire(choice)]}
+        return {"tools": tools, "toolConfig": config} if config else {"tools": tools}
 
     def _function(self, tool: Tool, request: ChatRequest, names: ToolNames, notes: Notes) -> dict[str, Any]:
         wire: dict[str, Any] = {"name": names.wire(tool.name)}
@@ -233,61 +246,7 @@ class Gemini(Protocol):
                 notes.add("downgraded", "response_format", f"not enforced, only described: {', '.join(moved)}")
 
 
-@dataclass(frozen=True)
-class VertexGemini(Gemini):
-    """Gemini as Vertex AI speaks it: models have publishers, and embeddings and counts their own form.
-
-    https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference (checked 2026-11)
-    """
-
-    name: ClassVar[str] = "Gemini on Vertex AI"
-    default_path: ClassVar[str] = "/v1beta1"
-
-    typed_urls: bool = True
-    display_names: bool = True
-    labels: bool = True
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Paths that users paste as part of a base URL."""
-        return ("/publishers/google/models", "/publishers/google")
-
-    def embed_path(self, model: str) -> str:
-        """Path below the base URL. Only the newer models share their form with the Gemini API."""
-        return f"{self._resource(model)}:{'batchEmbedContents' if _embeds_content(model) else 'predict'}"
-
-    def render_embed(self, inputs: Sequence[str], model: str) -> dict[str, Any]:
-        """The body of `batchEmbedContents` or of the older `predict`."""
-        if not _embeds_content(model):
-            return {"instances": [{"content": text} for text in inputs]}
-        return {"requests": [{"content": {"role": "user", "parts": [{"text": text}]}} for text in inputs]}
-
-    def parse_embed(self, body: Json) -> Embeddings:
-        """The vectors, in the order of the inputs; `predict` counts the tokens of each."""
-        predictions = body.get("predictions") if isinstance(body, dict) else None
-        if not isinstance(predictions, list):
-            return super().parse_embed(body)
-        found = [item["embeddings"] for item in predictions]
-        counts = [(item.get("statistics") or {}).get("token_count") for item in found]
-        known = [int(count) for count in counts if isinstance(count, int | float)]
-        total = sum(known) if known and len(known) == len(counts) else None
-        vectors = [item["values"] for item in found]
-        return Embeddings(vectors=vectors, usage=Usage(input_tokens=total, total_tokens=total), raw=body)
-
-    def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
-        """The body of a token count."""
-        return self._counted(request, notes)
-
-    def _resource(self, model: str) -> str:
-        """The path of a model, given by its name, as `PUBLISHER/NAME`, `publishers/PUBLISHER/models/NAME` or a path."""
-        place = _PLACE.fullmatch(model)
-        if place is None:
-            return f"publishers/google/models/{_at(_bare(model))}"
-        publisher, name, own = place.groups()
-        return f"endpoints/{path_segment(own)}" if own else f"publishers/{path_segment(publisher)}/models/{_at(name)}"
-
-
-_PLACE = re.compile(r"(?:publishers/)?(?!models/|endpoints/)([^/]+)/(?:models/)?([^/]+)|endpoints/([^/]+)")
+_FETCHED = re.compile(r"https?://(?:(?:www\.|m\.)?youtube\.com/|youtu\.be/|generativelanguage\.googleapis\.com/)", re.I)
 _COUNTED = frozenset({"contents", "systemInstruction", "tools"})
 _CHOICES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _SETTINGS = {
@@ -314,7 +273,11 @@ _LESSONS: tuple[tuple[str, dict[str, Any], str], ...] = (
         {"json_schema": False},
         "schemas are taken in the subset of OpenAPI only",
     ),
-    (r"(?:invalid|corrupted) thought[_ ]?signature", {"signatures": False}, "thought signatures are not sent back"),
+    (
+        r"(?:invalid|corrupted) thought[_ ]?signature|thought[_ ]?signature is (?:invalid|not valid)",
+        {"signatures": False},
+        "thought signatures are not sent back",
+    ),
 )
 _REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"thinking[_ ]level (\w+) is not supported", ("thinkingLevel.{0}",)),
@@ -324,17 +287,14 @@ _REFUSALS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def _bare(model: str) -> str:
+def bare_name(model: str) -> str:
+    """The name of a model without `models/` before it."""
     return model.removeprefix("models/")
 
 
-def _at(name: str) -> str:
-    """The name as a segment, with the `@` before a version as it is."""
-    return path_segment(name).replace("%40", "@")
-
-
-def _embeds_content(model: str) -> bool:
-    return "gemini-" in model
+def _full(model: str) -> str:
+    name = bare_name(model)
+    return name if "/" in name else f"models/{name}"
 
 
 def _strict(tool: Tool, request: ChatRequest) -> bool:
@@ -368,7 +328,7 @@ def _model_info(item: Mapping[str, Any]) -> ModelInfo:
         item.get(name) for name in ("inputTokenLimit", "outputTokenLimit", "supportedGenerationMethods")
     )
     return ModelInfo(
-        id=_bare(str(item["name"])),
+        id=bare_name(str(item["name"])),
         name=item.get("displayName"),
         context_window=window if isinstance(window, int) else None,
         max_output=most if isinstance(most, int) else None,

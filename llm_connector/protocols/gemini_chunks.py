@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from llm_connector.errors import ConfigurationError, ParseError, excerpt
-from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock, TextBlock
+from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock, TextBlock, token_count
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.gemini_partial import PartialCall
 from llm_connector.protocols.tool_names import ToolNames
@@ -58,29 +58,30 @@ _PLAIN = frozenset({"content", "index"})
 _READ = _PLAIN | {"finishReason", "logprobsResult"}
 _ANSWER = ("candidates", "promptFeedback", "usageMetadata")
 _SHARED = ("promptFeedback", "modelStatus")
-_TEXT_KEYS = frozenset({"text", "thought", SIGNATURE})
+_NO_TEXT = frozenset(
+    {
+        *("inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult"),
+        *("toolCall", "toolResponse"),
+    }
+)
+"""What a part holds instead of text; everything else in it is about the part."""
 
 
 def gemini_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `candidatesTokenCount` leaves out thoughts; our output does not."""
-    prompt, of_tools = _count(usage, "promptTokenCount"), _count(usage, "toolUsePromptTokenCount")
-    said, thought = _count(usage, "candidatesTokenCount"), _count(usage, "thoughtsTokenCount")
-    given, output, total = _sum(prompt, of_tools), _sum(said, thought), _count(usage, "totalTokenCount")
+    prompt, of_tools = token_count(usage, "promptTokenCount"), token_count(usage, "toolUsePromptTokenCount")
+    said, thought = token_count(usage, "candidatesTokenCount"), token_count(usage, "thoughtsTokenCount")
+    given, output, total = _sum(prompt, of_tools), _sum(said, thought), token_count(usage, "totalTokenCount")
     if total is None and given is not None and output is not None:
         total = given + output
     return Usage(
         input_tokens=given,
         output_tokens=output,
         total_tokens=total,
-        cached_tokens=_count(usage, "cachedContentTokenCount"),
+        cached_tokens=token_count(usage, "cachedContentTokenCount"),
         reasoning_tokens=thought,
         details=dict(usage),
     )
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int | None:
-    value = usage.get(name)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
@@ -167,7 +168,8 @@ class GeminiParser(ChunkParser):
             candidate = self._candidate(index if type(index) is int else number)
             content: Any = item.get("content") or {}
             for part in content.get("parts") or ():
-                chunks.extend(self._read_part(candidate, part))
+                if part:
+                    chunks.extend(self._read_part(candidate, part))
             if not item.keys() <= _PLAIN:
                 self._read_rest(candidate, item)
         feedback = body.get("promptFeedback")
@@ -187,11 +189,11 @@ class GeminiParser(ChunkParser):
             if not isinstance(event, dict) or event.get("error"):
                 raise ErrorEvent(event)
             if not any(key in event for key in _ANSWER):
-                raise ParseError(
-                    f"the answer has no candidates; it has the keys {sorted(event)}", body=excerpt(str(event))
-                )
+                raise _no_answer(event)
             self.raw.update(event)
             chunks.extend(self.read(event))
+        if not (self.raw.get("candidates") or self.ended()):
+            raise _no_answer(self.raw)
         self._whole = not isinstance(body, list)
         self.done = self._whole
         return chunks
@@ -216,7 +218,7 @@ class GeminiParser(ChunkParser):
 
     def _read_part(self, candidate: _Candidate, part: dict[str, Any]) -> Iterable[ChatChunk]:
         text = part.get("text")
-        if isinstance(text, str) and part.keys() <= _TEXT_KEYS:
+        if isinstance(text, str) and _NO_TEXT.isdisjoint(part):
             signature = part.get(SIGNATURE) or None
             if part.get("thought") is True:
                 if text or signature:
@@ -240,7 +242,11 @@ class GeminiParser(ChunkParser):
         if candidate.partial is not None or call.get("willContinue") is True or call.get("partialArgs"):
             return self._continue_call(candidate, part, call)
         arguments = call.get("args")
-        function = {"name": call.get("name"), "arguments": {} if arguments is None else arguments}
+        if arguments is None:
+            arguments = {}
+        elif not isinstance(arguments, dict | str):  # no arguments of a call: the text says what they were
+            arguments = encode_json(arguments).decode()
+        function = {"name": call.get("name"), "arguments": arguments}
         delta = candidate.feed_call({**_extra(part), "id": _id(call), "function": function}, self._names, whole=True)
         slot = candidate.calls.slots[-1]
         candidate.place(candidate.next_key(), slot)
@@ -275,7 +281,7 @@ class GeminiParser(ChunkParser):
         if partial is None or not partial.slot.name:
             return ()
         slot = partial.slot
-        slot.merged = partial.arguments
+        slot.merged = partial.finish()
         delta = ToolCallDelta(slot.index, None, None, encode_json(slot.merged).decode())
         return (ChatChunk(tool_call_delta=delta, choice=candidate.index), *self.assembly.announce(candidate, slot))
 
@@ -304,6 +310,10 @@ class GeminiParser(ChunkParser):
             extra=extra,
             raw=self.raw if self._whole else {key: value for key, value in self.raw.items() if key != "candidates"},
         )
+
+
+def _no_answer(body: Mapping[str, Any]) -> ParseError:
+    return ParseError(f"the answer has no candidates; it has the keys {sorted(body)}", body=excerpt(str(body)))
 
 
 def _id(call: Mapping[str, Any]) -> str | None:

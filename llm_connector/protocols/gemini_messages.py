@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, TypeAlias
 
 from llm_connector.errors import ConfigurationError
@@ -63,13 +63,14 @@ class ContentsForm:
     display_names: bool
     typed_urls: bool
     _calls: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Order and name of the latest call with an id: some servers begin anew with their ids in each turn."""
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def render(self, messages: Sequence[Message]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         """The leading system messages as `systemInstruction`, and the contents, in which roles alternate."""
         start = 0
         while start < len(messages) and messages[start].role == "system":
             start += 1
-        self._register(messages)
         contents: list[dict[str, Any]] = []
         for model, group in groupby(messages[start:], lambda message: message.role == "assistant"):
             run = list(group)
@@ -86,13 +87,6 @@ class ContentsForm:
         if self.modern:
             _sign_running_turn(contents)
         return self._system(messages[:start]), contents
-
-    def _register(self, messages: Sequence[Message]) -> None:
-        """Remember order and name of every call, by which its result is sent."""
-        for message in messages:
-            if message.role == "assistant" and type(message) is not PlainTurn:
-                for call in message.tool_calls:
-                    self._calls[call.id] = (len(self._calls), self.names.wire(call.name))
 
     def _system(self, messages: Sequence[Message]) -> dict[str, Any] | None:
         texts = [
@@ -168,7 +162,9 @@ class ContentsForm:
         extra = dict(call.extra or {})
         if not call.provider or not self.signatures:
             extra = self._signature(extra.get(SIGNATURE))
-        wire = {**_id(call.id), "name": self.names.wire(call.name), "args": call.arguments}
+        name = self.names.wire(call.name)
+        self._calls[call.id] = (next(self._numbers), name)
+        wire = {**_id(call.id), "name": name, "args": call.arguments}
         return {"functionCall": wire, **extra}
 
     def _user(self, messages: Sequence[Message]) -> list[Part]:
@@ -190,7 +186,8 @@ class ContentsForm:
                 self.notes.add(
                     "dropped", f"empty {message.role} message", "this server refuses messages without content"
                 )
-        results.sort(key=lambda result: self._calls.get(result.call_id, (len(self._calls), ""))[0])
+        last = next(self._numbers)
+        results.sort(key=lambda result: self._calls.get(result.call_id, (last, ""))[0])
         shown: list[Part] = []
         return [*[self._result(result, shown) for result in results], *shown, *rest]
 

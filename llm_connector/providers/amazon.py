@@ -19,10 +19,10 @@ from urllib.parse import urlsplit, urlunsplit
 from llm_connector.auth import Credentials, bearer
 from llm_connector.errors import ConfigurationError, UnsupportedError
 from llm_connector.event_stream import require_botocore
-from llm_connector.providers.spec import Endpoint, ProviderSpec
+from llm_connector.providers.spec import Endpoint, ProviderSpec, joined_base
 from llm_connector.wire import HttpRequest
 
-__all__ = ["CREDENTIALS", "AwsAuth", "configure_aws", "forget_credentials", "prepare_aws"]
+__all__ = ["CREDENTIALS", "AwsAuth", "configure_aws", "forget_credentials", "prepare_aws", "renew_aws"]
 
 CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_profile")
 """What a caller may give besides a key of Bedrock."""
@@ -51,7 +51,7 @@ _REMEDY = (
 class AwsAuth:
     """A bearer key if there is one, else a signature over what no proxy changes, for one region.
 
-    Without a region that of the address counts.
+    `region` is for addresses that name none.
     """
 
     region: str = ""
@@ -61,7 +61,15 @@ class AwsAuth:
             return bearer(request, credentials, now)
         if not credentials.extra.get("aws_access_key_id"):
             return request
-        return _signed(request, credentials.extra, self.region or _region_of(request.url), now)
+        return _signed(request, credentials.extra, self._region(request.url), now)
+
+    def _region(self, url: str) -> str:
+        host = _HOST.search(urlsplit(url).hostname or "")
+        if host is not None:
+            return host["region"]
+        if not self.region:
+            raise ConfigurationError("no region: pass region=, since the address does not name one")
+        return self.region
 
 
 def configure_aws(spec: ProviderSpec, region: str | None, credentials: Mapping[str, Any]) -> ProviderSpec:
@@ -71,11 +79,16 @@ def configure_aws(spec: ProviderSpec, region: str | None, credentials: Mapping[s
         raise ConfigurationError(f"{region!r} is not a region of AWS; they look like 'eu-west-1'", provider=spec.name)
     if bool(credentials.get("aws_access_key_id")) != bool(credentials.get("aws_secret_access_key")):
         raise ConfigurationError("aws_access_key_id and aws_secret_access_key go together", provider=spec.name)
+    if credentials.get("aws_session_token") and not credentials.get("aws_access_key_id"):
+        raise ConfigurationError(
+            "aws_session_token belongs to aws_access_key_id and aws_secret_access_key: pass them too, or leave it out",
+            provider=spec.name,
+        )
     given = any(credentials.get(name) for name in CREDENTIALS)
     address = next((value for name in spec.base_url_env if (value := os.environ.get(name, "").strip())), None)
     return replace(
         spec,
-        base_url=address.rstrip("/") if address else _address(region or _UNKNOWN),
+        base_url=joined_base(address, spec.protocol, spec.name) if address else _address(region or _UNKNOWN),
         auth=AwsAuth(region or ""),
         optional_key_env=() if given else spec.optional_key_env,  # what was passed wins over the environment
     )
@@ -102,6 +115,18 @@ def prepare_aws(endpoint: Endpoint, operation: str, model: str | None) -> Endpoi
     if keys.token:
         found["aws_session_token"] = keys.token
     return replace(endpoint, credentials={**endpoint.credentials, **found})
+
+
+def renew_aws(endpoint: Endpoint, refused: Endpoint) -> bool:
+    """Whether the profile or the chain has other keys by now than those that were refused."""
+    given = any(endpoint.credentials.get(name) for name in CREDENTIALS if name != "aws_profile")
+    used = tuple(refused.credentials.get(name) for name in CREDENTIALS[:3])
+    if given or used[0] is None:
+        return False
+    profile = endpoint.credentials.get("aws_profile")
+    if _keys(profile, endpoint.spec.name) == used:
+        forget_credentials()
+    return _keys(profile, endpoint.spec.name) != used
 
 
 def forget_credentials() -> None:
@@ -190,13 +215,6 @@ def _located(endpoint: Endpoint, profile: str | None) -> Endpoint:
 def _address(region: str) -> str:
     suffix = next((suffix for prefix, suffix in _SUFFIXES.items() if region.startswith(prefix)), "amazonaws.com")
     return f"https://{_RUNTIME}.{region}.{suffix}"
-
-
-def _region_of(url: str) -> str:
-    host = _HOST.search(urlsplit(url).hostname or "")
-    if host is None:
-        raise ConfigurationError("no region: pass region=, since the address does not name one")
-    return host["region"]
 
 
 def _control_plane(endpoint: Endpoint) -> str:

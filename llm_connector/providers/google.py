@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from llm_connector.auth import Credentials, api_key_header, bearer, clean_key
 from llm_connector.errors import AuthenticationError, ConfigurationError, TransportError
 from llm_connector.protocols.base import path_segment
-from llm_connector.providers.spec import Endpoint, ProviderSpec
+from llm_connector.providers.spec import Endpoint, ProviderSpec, joined_base
 from llm_connector.wire import HttpRequest
 
 __all__ = ["CREDENTIALS", "configure_vertex", "google_auth"]
@@ -32,6 +32,7 @@ _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _HOST = "aiplatform.googleapis.com"
 _LOCATION = re.compile(r"[a-z][a-z0-9-]*")
 _MULTI_REGIONS = ("eu", "us")
+_REGIONAL = re.compile(r"https://(?:([a-z0-9-]+)-aiplatform|aiplatform\.([a-z]+)\.rep)\.googleapis\.com\b")
 
 _INSTALL = "pip install 'llm-connector-core[vertex]' (from a checkout: pip install -e '.[vertex]')"
 _REMEDY = (
@@ -66,8 +67,14 @@ def configure_vertex(spec: ProviderSpec, region: str | None, credentials: Mappin
     def prepare(endpoint: Endpoint, operation: str, model: str | None) -> Endpoint:
         return _prepared(endpoint, location, source)
 
-    base_url = address.rstrip("/") if address else str(spec.base_url).replace(_HOST, _host(location))
-    return replace(spec, base_url=base_url, prepare=prepare)
+    def renew(endpoint: Endpoint, refused: Endpoint) -> bool:
+        token = refused.credentials.get("access_token")
+        given = endpoint.credentials.get("access_token") is not None
+        return not given and token is not None and source.renew(token, endpoint.spec.name)
+
+    own = str(spec.base_url).replace(_HOST, _host(location))
+    base_url = joined_base(address, spec.protocol, spec.name) if address else own
+    return replace(spec, base_url=base_url, prepare=prepare, renew=renew)
 
 
 def google_auth(request: HttpRequest, credentials: Credentials, now: float) -> HttpRequest:
@@ -108,7 +115,9 @@ def _prepared(endpoint: Endpoint, location: str, source: _Source) -> Endpoint:
         raise _no_project(endpoint.spec)
     base, mark, query = endpoint.base_url.partition("?")
     if "/projects/" not in base:
-        base = f"{base}/projects/{path_segment(str(project))}/locations/{location}"
+        host = _REGIONAL.match(base)
+        place = (host[1] or host[2]) if host else location
+        base = f"{base}/projects/{path_segment(str(project))}/locations/{place}"
     return replace(endpoint, base_url=f"{base}{mark}{query}", credentials=known)
 
 
@@ -146,6 +155,13 @@ class _Source:
                 if not credentials.valid:
                     _renew(credentials, provider)
         return _Token(credentials.token, self._project, getattr(credentials, "quota_project_id", None))
+
+    def renew(self, refused: str, provider: str) -> bool:
+        """Get another token in place of one that was refused, unless another thread has done it."""
+        with self._lock:
+            if self._credentials.token == refused:
+                _renew(self._credentials, provider)
+            return bool(self._credentials.token != refused)
 
 
 def _loaded(given: Any, provider: str) -> tuple[Any, str | None]:

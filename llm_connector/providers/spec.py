@@ -17,7 +17,17 @@ from llm_connector.protocols.turns import map_parts, stand_in
 from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Notes, Text, ToolResult, Video
 from llm_connector.wire import HttpRequest, Json, encode_json
 
-__all__ = ["CHAT_AND_TOOLS", "EVERYTHING", "ApiKey", "Configure", "Endpoint", "Preparation", "ProviderSpec"]
+__all__ = [
+    "CHAT_AND_TOOLS",
+    "EVERYTHING",
+    "ApiKey",
+    "Configure",
+    "Endpoint",
+    "Preparation",
+    "ProviderSpec",
+    "Renewal",
+    "joined_base",
+]
 
 CHAT_AND_TOOLS = frozenset({"chat", "tools"})
 EVERYTHING = CHAT_AND_TOOLS | {
@@ -27,6 +37,10 @@ EVERYTHING = CHAT_AND_TOOLS | {
 ApiKey: TypeAlias = str | Callable[[], Any] | None
 Preparation: TypeAlias = "Callable[[Endpoint, str, str | None], Endpoint]"
 """Called (in a thread by the async client) before a request: endpoint, operation and model in, endpoint out."""
+Renewal: TypeAlias = "Callable[[Endpoint, Endpoint], bool]"
+"""Called (like a preparation) when credentials other than a key were refused: the endpoint, the same as it was
+prepared; out comes whether another preparation gives others.
+"""
 Configure: TypeAlias = "Callable[[ProviderSpec, str | None, Mapping[str, Any]], ProviderSpec]"
 """Called when a client is made: row, region and credentials in, the row as this client uses it out."""
 
@@ -43,7 +57,9 @@ class ProviderSpec:
     names the variables that may hold the key, first one wins; empty means that no key is needed. `credentials` names
     further keyword arguments of the client, `credential_env` the variables that may hold them (and `region`).
     `configure` fits the row to the region and the credentials of one client. `supports` lists capabilities. `remedies`
-    says what to do about an error, by its code or by words of its message. `docs` is the provider's own page.
+    says what to do about an error, by its code or by words of its message. `embedding_batch` is how many texts every
+    model of the provider takes at a time, `context_window` the room of each model where it is the server that limits
+    it. `docs` is the provider's own page.
     """
 
     name: str
@@ -58,11 +74,14 @@ class ProviderSpec:
     optional_key_env: tuple[str, ...] = ()
     read_base_url: Callable[[str], str] | None = None
     prepare: Preparation | None = field(default=None, repr=False)
+    renew: Renewal | None = field(default=None, repr=False)
     default_model: str | None = None
     default_embedding_model: str | None = None
     credential_env: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     configure: Configure | None = field(default=None, repr=False)
     remedies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    embedding_batch: int = 32
+    context_window: int | None = None
 
     def region_url(self, region: str | None) -> str | None:
         """The URL of a region; None without a region gives the default. Raises ConfigurationError with near matches."""
@@ -208,8 +227,8 @@ def joined_base(base_url: str, protocol: Protocol, provider: str) -> str:
         raise ConfigurationError("base_url holds a user name or password; use api_key= or headers=", provider=provider)
     path = parts.path.rstrip("/")
     for suffix in protocol.endpoints:
-        if path.endswith(suffix):
-            path = path.removesuffix(suffix)
+        if found := re.search(re.escape(suffix).replace(r"\{model\}", "[^/]+") + "$", path):
+            path = path[: found.start()]
             break
     path = path.rstrip("/") or protocol.default_path
     query = f"?{parts.query}" if parts.query else ""

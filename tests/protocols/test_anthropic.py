@@ -647,6 +647,20 @@ class TestMessages:
         assert render([user("See", part)])[1] == []
         assert turns(user("See", part))[0]["content"] == [text("See"), {"type": kind, "source": source}]
 
+    def test_an_opaque_block_stays_as_it_is_although_it_has_a_text(self):
+        strange: list[dict[str, Any]] = [{"type": "verdict", "text": "x"}, {"text": "x"}, {"type": None, "text": 7}]
+        for data in strange:
+            assert turns(user("?"), assistant(Opaque(data=data)), user("!"))[1]["content"] == [data]
+
+    def test_a_server_without_cache_marks_gets_plain_texts(self):
+        plain = AnthropicMessages(cache_marks=0)
+        messages = [system(Text("Be terse.", cache="1h")), user(Text("Hi", cache=True))]
+        body, noted = render(messages, protocol=plain, cache=True, tools=[Tool("clock", cache=True)])
+        assert body["system"] == "Be terse."
+        assert body["messages"] == [{"role": "user", "content": "Hi"}]
+        assert "cache_control" not in body["tools"][0]
+        assert noted == [("dropped", "cache")]
+
     def test_documents_have_titles(self):
         named = Document.base64("application/pdf", PNG, name="a.pdf")
         assert turns(user(named))[0]["content"][0]["title"] == "a.pdf"
@@ -1066,6 +1080,36 @@ class TestStreams:
         assert re.fullmatch(r"call_[0-9a-f]{16}", response.tool_calls[0].id)
         assert {chunk.tool_call.id for chunk in chunks if chunk.tool_call} == {response.tool_calls[0].id}
 
+    @pytest.mark.parametrize("usage", [7, "x", [1], {"output_tokens": "5", "output_tokens_details": [1]}])
+    def test_counts_that_cannot_be_read_are_unknown(self, usage):
+        response = PROTOCOL.parse_chat({"content": [text("Hi")], "stop_reason": "end_turn", "usage": usage})
+        assert (response.text, response.usage.output_tokens) == ("Hi", None)
+
+    @pytest.mark.parametrize("piece", [7, ["a"], {"a": 1}, True])
+    @pytest.mark.parametrize(
+        ("block", "kind", "name"),
+        [
+            (text(""), "text_delta", "text"),
+            ({"type": "thinking", "thinking": ""}, "thinking_delta", "thinking"),
+            (CALL_BLOCK, "input_json_delta", "partial_json"),
+        ],
+        ids=["text", "thinking", "call"],
+    )
+    def test_a_piece_that_is_no_text_never_reaches_the_caller(self, block, kind, name, piece):
+        with pytest.raises(TypeError, match="a piece of text is of type"):
+            answer(start(0, block), delta(0, kind, **{name: piece}), stop(0))
+
+    def test_ids_and_signatures_that_are_no_text_count_as_missing(self):
+        blocks = [{"type": "thinking", "thinking": "Hm", "signature": 7}, {**CALL_BLOCK, "id": 7}]
+        response = PROTOCOL.parse_chat({"type": "message", "content": blocks, "stop_reason": "tool_use"})
+        assert response.message.parts[0] == Reasoning("Hm")
+        assert response.tool_calls[0].id.startswith("call_")
+
+    def test_content_may_hold_bare_texts(self):
+        assert (
+            PROTOCOL.parse_chat({"content": ["Hi", None, text(" there")], "stop_reason": "end_turn"}).text == "Hi there"
+        )
+
 
 REFUSED = "is not supported for this model."
 SAMPLING = {"temperature", "top_p", "top_k"}
@@ -1116,6 +1160,36 @@ class TestErrors:
         assert body["output_config"] == {"effort": "low"}
         assert noted == [("downgraded", "reasoning")]
 
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "messages.1.content.0: Invalid `signature` in `thinking` block",
+            "messages.1.content.0: Invalid signature in thinking block",
+            "messages.1.content.1: Invalid `data` in `redacted_thinking` block",
+            "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified.",
+        ],
+    )
+    def test_RS_16_thoughts_that_are_refused_are_left_out_of_that_conversation_only(self, message):
+        old = [Reasoning("Hm", signature="s"), Reasoning(encrypted="e")]
+        request = ask([user("?"), assistant(*old, "Hi"), user("!")])
+        learned = PROTOCOL.learn_from(request, ErrorDetail(message=message))
+        assert learned is not None
+        protocol = learned[0]
+        assert isinstance(protocol, AnthropicMessages)
+        assert turns(*request.messages, protocol=protocol)[1]["content"] == "Hi"
+        assert render(list(request.messages), protocol=protocol)[1] == [("dropped", "reasoning")]
+        assert protocol.learn_from(request, ErrorDetail(message=message)) is None
+        new = assistant(Reasoning("So", signature="t"), "Ho")
+        kept = turns(user("?"), new, user("!"), protocol=protocol)[1]["content"]
+        assert kept[0] == {"type": "thinking", "thinking": "So", "signature": "t"}
+
+    def test_RS_16_calls_whose_thoughts_were_refused_run_without_thinking(self):
+        loop = [user("?"), assistant(Reasoning("Hm", signature="s"), CALL), tool_result(CALL, "7")]
+        refusing = AnthropicMessages(refused_thoughts=frozenset({"s"}))
+        body, noted = render(loop, protocol=refusing, tools=[WEATHER], reasoning=2000)
+        assert "thinking" not in body
+        assert noted == [("dropped", "reasoning")] * 2
+
 
 class TestOtherEndpoints:
     @pytest.mark.parametrize(
@@ -1157,7 +1231,7 @@ class TestOtherEndpoints:
         assert cursor == "a/b"
         assert PROTOCOL.models_path(None) == "v1/models?limit=1000"
         assert PROTOCOL.models_path(cursor) == "v1/models?limit=1000&after_id=a%2Fb"
-        assert models[0].model_dump(exclude={"raw", "size", "owner"}) == {
+        assert models[0].model_dump(exclude={"raw"}, exclude_none=True) == {
             "id": "claude-opus-5-5",
             "name": "Claude Opus 5.5",
             "created": 1790035200,

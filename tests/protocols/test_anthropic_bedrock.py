@@ -24,7 +24,7 @@ from llm_connector.providers import Endpoint, find
 from llm_connector.types import ChatRequest, Reasoning, assistant, system, tool_result, user
 from llm_connector.wire import Call
 from tests.support.answers import KEY, NO_RETRY, ask, json_answer, streamed, whole
-from tests.support.event_streams import exception, invoke_stream
+from tests.support.event_streams import exception, frame, invoke_stream
 from tests.support.golden import Golden, golden_cases
 
 HAIKU = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -151,6 +151,16 @@ class TestStreams:
         body = json.dumps({"type": "message", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"})
 
         assert streamed(body.encode(), asked(stream=True)).answer.text == "Hi"
+
+    @pytest.mark.parametrize("payload", [b"", {"type": "message_stop"}])
+    def test_messages_that_hold_no_event_of_the_model_are_ignored(self, payload):
+        events = [HEAD, *block(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": "Hi"}), *end()]
+
+        reading = streamed(
+            frame("initial-response", payload) + invoke_stream(*events), ask(provider="anthropic_bedrock", stream=True)
+        )
+
+        assert reading.answer.text == "Hi"
 
     def test_a_guardrail_is_told_apart(self):
         body = {"type": "message", "content": [{"type": "text", "text": "Blocked."}], "stop_reason": "end_turn"}

@@ -26,7 +26,18 @@ from llm_connector.protocols.converse import Converse
 from llm_connector.protocols.converse_models import family_of, foundation_model
 from llm_connector.providers import Endpoint, find
 from llm_connector.retry import Retry
-from llm_connector.types import ChatRequest, Image, Opaque, Text, Tool, user
+from llm_connector.types import (
+    ChatRequest,
+    Image,
+    Opaque,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    assistant,
+    tool_result,
+    user,
+)
 from llm_connector.wire import Call, HttpResponse, Send
 from tests.support.answers import KEY, NO_RETRY, ask, finished, json_answer, streamed, whole
 from tests.support.event_streams import converse_stream, exception, failure, frame
@@ -132,6 +143,15 @@ class TestAnswers:
         assert whole(answer(), asked()).text == ""
         assert whole({"output": {"message": None}, "stopReason": "end_turn"}, asked()).text == ""
 
+    def test_arguments_that_are_a_list_are_reported(self):
+        (call,) = whole(answer({"toolUse": {"toolUseId": "1", "name": "f", "input": [1]}}), asked()).tool_calls
+
+        assert (call.arguments, call.arguments_raw) == ({}, "[1]")
+        assert call.error is not None
+
+    def test_empty_blocks_are_none(self):
+        assert whole(answer(None, {}, {"text": "x"}), asked()).text == "x"
+
     def test_blocks_that_are_not_known_are_kept(self):
         picture = {"image": {"format": "png", "source": {"bytes": "iVBORw0KGgo="}}}
 
@@ -207,6 +227,19 @@ class TestStreams:
 
         assert streamed(body, asked()).answer.text == "Hi"
 
+    def test_what_is_not_known_may_hold_nothing(self):
+        body = frame("initial-response", b"") + converse_stream(delta(text="x"), STOP)
+
+        assert streamed(body, asked(stream=True)).answer.text == "x"
+
+    def test_a_thought_and_its_signature_may_come_together(self):
+        body = converse_stream(delta(reasoningContent={"text": "a", "signature": "S"}), STOP)
+
+        reading = streamed(body, asked(stream=True))
+
+        assert reading.reasoning == "a"
+        assert reading.answer.message.parts == [Reasoning("a", signature="S", provider="bedrock")]
+
     def test_a_picture_comes_in_pieces(self):
         events = [start(image={"format": "png"}), delta(image={"source": {"bytes": "iVBO"}}), stop(), STOP]
 
@@ -279,6 +312,15 @@ class TestWholeAnswersToStreams:
     @pytest.mark.parametrize("options", [{}, {"tools": [Tool("f")], "tool_choice": "none"}])
     def test_it_streams_without_tools(self, options):
         assert asked(model=self.LLAMA, stream=True, **options).path.endswith("/converse-stream")
+
+    @pytest.mark.parametrize("options", [{}, {"tools": [Tool("f")], "tool_choice": "none"}])
+    def test_calls_of_the_history_are_enough(self, options):
+        turns = [user("?"), assistant(ToolCall(id="1", name="f", arguments={})), tool_result("1", "x"), user("!")]
+
+        rendered = ask(turns, provider="bedrock", model="us.meta.llama4-scout-v1:0", stream=True, **options)
+
+        assert "toolConfig" in rendered.body
+        assert rendered.path.endswith("/converse")
 
     def test_it_is_learned_for_other_models(self):
         steps = open_stream(asked(tools=[Tool("f")], stream=True), NO_RETRY, 1 << 20)
@@ -358,6 +400,21 @@ def sent_of(steps: Any, response: HttpResponse | None = None) -> Send:
         step = steps.send(step.function())
     assert isinstance(step, Send)
     return step
+
+
+class TestIds:
+    def test_mistral_takes_nine_letters_and_digits(self):
+        calls = [ToolCall(id=call_id, name="f", arguments={}) for call_id in ("a", "tooluse_x-1", "abcdefgh1")]
+        results = [tool_result(call.id, "r") for call in calls]
+
+        body = ask([user("?"), assistant(*calls), *results], provider="bedrock", model="us.mistral.x-v1:0").body
+
+        sent = [block["toolUse"]["toolUseId"] for block in body["messages"][1]["content"]]
+        answered = [block["toolResult"]["toolUseId"] for block in body["messages"][2]["content"]]
+        assert sent == answered
+        assert len(set(sent)) == 3
+        assert all(len(call_id) == 9 and call_id.isalnum() for call_id in sent)
+        assert sent[2] == "abcdefgh1"
 
 
 class TestErrors:

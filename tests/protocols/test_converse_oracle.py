@@ -34,12 +34,12 @@ MODELS = [
 SERVICE = session.Session().get_service_model("bedrock-runtime")
 
 
-def accepted(rendered: RenderedChat, operation: str) -> None:
+def accepted(rendered: RenderedChat) -> None:
     """The body is valid, and botocore would send the same one to the same path."""
     from botocore.serialize import create_serializer
     from botocore.validate import ParamValidator
 
-    model = SERVICE.operation_model(operation)
+    model = SERVICE.operation_model("ConverseStream" if rendered.path.endswith("-stream") else "Converse")
     body = decode_json(encode_json(rendered.body))
     parameters = {**typed(body, model.input_shape), "modelId": rendered.request.model}
 
@@ -70,7 +70,7 @@ def typed(value: Any, shape: Any) -> Any:
 @pytest.mark.parametrize("golden", golden_cases("converse"))
 def test_golden_bodies_are_what_aws_takes(golden: Golden):
     if golden.error is None:
-        accepted(golden.render(), "ConverseStream" if "/converse-stream" in golden.render().path else "Converse")
+        accepted(golden.render())
 
 
 @pytest.mark.parametrize("case", PARTS)
@@ -79,8 +79,8 @@ def test_every_part_of_a_message_is_what_aws_takes(case: str, model: str):
     messages, _ = PARTS[case]
     messages = [own(message) for message in messages]
 
-    for stream, operation in ((False, "Converse"), (True, "ConverseStream")):
-        accepted(ask(messages, provider="bedrock", model=model, stream=stream), operation)
+    for stream in (False, True):
+        accepted(ask(messages, provider="bedrock", model=model, stream=stream))
 
 
 @given(data=st.data())
@@ -91,7 +91,7 @@ def test_options_in_any_combination_are_what_aws_takes(data: st.DataObject):
         options |= OPTIONS[case]
 
     with contextlib.suppress(LlmConnectorError):
-        accepted(ask([own(message) for message in messages], provider="bedrock", **options), "Converse")
+        accepted(ask([own(message) for message in messages], provider="bedrock", **options))
 
 
 def own(message: Message) -> Message:
@@ -109,7 +109,7 @@ def test_the_oracle_refuses_what_aws_does():
     for wrong in ({"inferenceConfig": {"maxTokens": 0}}, {"messages": [{"role": "tool", "content": []}]}, {"topK": 1}):
         rendered.body.update(wrong)
         with pytest.raises((AssertionError, AttributeError)):
-            accepted(rendered, "Converse")
+            accepted(rendered)
 
 
 def test_formats_are_those_of_the_service():

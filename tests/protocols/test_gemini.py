@@ -23,11 +23,23 @@ from llm_connector.errors import (
     StreamError,
 )
 from llm_connector.protocols.failures import ErrorDetail
-from llm_connector.protocols.gemini import Gemini, VertexGemini
+from llm_connector.protocols.gemini import Gemini
 from llm_connector.protocols.gemini_messages import UNCHECKED
+from llm_connector.protocols.gemini_vertex import VertexGemini
 from llm_connector.protocols.tool_calls import made_up_id
 from llm_connector.retry import Retry
-from llm_connector.types import ChatRequest, Image, Opaque, Reasoning, Text, ToolCall, assistant, tool_result, user
+from llm_connector.types import (
+    ChatRequest,
+    Image,
+    Opaque,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    assistant,
+    tool_result,
+    user,
+)
 from llm_connector.wire import Send, Sleep
 from tests.support.answers import NO_RETRY, Reading, ask, endpoint, finished, json_answer, sse, streamed, whole
 
@@ -111,8 +123,16 @@ class TestParts:
         assert message.parts[0] == Opaque(data=part, provider="gemini")
         assert ask([user("?"), message, user("!")], provider="gemini").body["contents"][1]["parts"][0] == part
 
-    def test_an_empty_part_is_no_part(self):
-        assert read(answer({}, {"text": ""})).message.parts == []
+    @pytest.mark.parametrize("none", [{}, None])
+    def test_an_empty_part_is_no_part(self, none):
+        assert read(answer(none, {"text": ""})).message.parts == []
+        assert read(answer(none, {"text": "x"})).text == "x"
+
+    def test_text_is_text_whatever_is_said_about_it(self):
+        parts = [{"text": "a", "partMetadata": {"x": 1}}, {"text": "b", "mediaResolution": {}, "thoughtSignature": "S"}]
+
+        assert read(answer(*parts)).text == stream(event(parts[0]), answer(parts[1])).text == "ab"
+        assert read(answer({"text": "a", "thought": True, "partMetadata": {}})).reasoning == "a"
 
     @pytest.mark.parametrize("content", [{}, {"role": "model"}, None])
     def test_content_may_be_missing(self, content):
@@ -190,6 +210,31 @@ class TestCalls:
         assert rendered.body["contents"][1]["parts"][0]["functionCall"]["args"] == {}
         assert [note.action for note in rendered.adaptations] == ["converted"]
 
+    def test_arguments_that_are_a_list_are_reported(self):
+        (found,) = read(answer(call(args=[1]))).tool_calls
+
+        assert (found.arguments, found.arguments_raw) == ({}, "[1]")
+        assert found.error is not None
+
+    def test_ids_that_begin_anew_in_each_turn_keep_their_names(self):
+        turns = [
+            user("?"),
+            assistant(ToolCall(id="0", name="f", arguments={}), ToolCall(id="1", name="g", arguments={})),
+            tool_result("1", "G"),
+            tool_result("0", "F"),
+            assistant(ToolCall(id="1", name="h", arguments={}), ToolCall(id="0", name="k", arguments={})),
+            tool_result("0", "K"),
+            tool_result("1", "H"),
+        ]
+
+        contents = ask(turns, provider="gemini").body["contents"]
+
+        results = [[part["functionResponse"] for part in contents[number]["parts"]] for number in (2, 4)]
+        assert [[(item["name"], item["response"]["result"]) for item in batch] for batch in results] == [
+            [("f", "F"), ("g", "G")],
+            [("h", "H"), ("k", "K")],
+        ]
+
     def test_renamed_tools_come_back_under_their_own_name(self):
         tool = {"type": "function", "function": {"name": "files/read"}}
 
@@ -251,6 +296,21 @@ class TestPartialCalls:
         )
 
         assert reading.answer.tool_calls[0].error is None
+
+    def test_a_long_text_in_pieces_is_joined_at_its_end(self):
+        pieces = [piece("$.a", willContinue=True, stringValue="x" * 10) for _ in range(20)]
+        other = [piece("$.b", stringValue="y"), piece("$.a", stringValue="z")]
+
+        whole_text = stream(event(call("f", willContinue=True)), *pieces, answer(call("", args={"c": 1})))
+        broken_off = stream(event(call("f", willContinue=True)), *pieces, *other, answer({"functionCall": {}}))
+
+        assert whole_text.answer.tool_calls[0].arguments == {"a": "x" * 200, "c": 1}
+        assert broken_off.answer.tool_calls[0].arguments == {"a": "z", "b": "y"}
+
+    def test_a_path_cannot_fill_the_memory(self):
+        reading = stream(event(call("f", willContinue=True)), piece("$.a[9999][9999]", numberValue=1))
+
+        assert isinstance(reading.error, ParseError)
 
 
 def piece(path: str, willContinue: bool = False, **value: Any) -> dict[str, Any]:  # noqa: N803  the wire's word
@@ -417,6 +477,15 @@ class TestAnswer:
     def test_the_time_of_vertex_is_kept(self):
         assert read(answer({"text": "x"}, createTime="2026-08-19T14:38:23.916396Z")).created == 1787150303
 
+    @pytest.mark.parametrize("candidates", [{}, {"candidates": []}, {"candidates": None}])
+    def test_an_answer_that_only_counts_tokens_is_none(self, candidates):
+        body = {**candidates, "usageMetadata": {"promptTokenCount": 3}, "modelVersion": "m"}
+
+        with pytest.raises(ParseError, match="no candidates") as failure:
+            read(body)
+        assert failure.value.retryable
+        assert isinstance(stream(body).error, StreamError)
+
     def test_what_is_no_answer_is_refused(self):
         with pytest.raises(ParseError, match=r"no candidates; it has the keys \['models'\]"):
             read({"models": []})
@@ -488,7 +557,7 @@ class TestErrors:
             error = refusal(status, message, word, provider=provider)
 
             assert type(error) is kind
-            assert error.message.startswith(message)
+            assert error.message.startswith(message.rstrip("."))
             assert error.retryable == (kind in (RateLimitError, ServerError))
 
     @pytest.mark.parametrize(("text", "seconds"), [("48s", 48), ("0.5s", 0.5), ("48.939935699s", 48.939935699)])
@@ -550,6 +619,7 @@ LEARNED: dict[str, dict[str, Any]] = {
     "Unknown name \"parametersJsonSchema\" at 'tools[0]': Cannot find field.": {"json_schema": False},
     "Corrupted thought signature.": {"signatures": False},
     "Invalid thought_signature": {"signatures": False},
+    "Unable to submit request because Thought signature is not valid..": {"signatures": False},
 }
 
 
@@ -582,6 +652,53 @@ class TestLearning:
         with pytest.raises(StopIteration) as done:
             steps.send(json_answer(answer({"text": "x"})))
         assert [note.action for note in done.value.value.adaptations] == ["learned"]
+
+
+class TestMixedTools:
+    """https://ai.google.dev/gemini-api/docs/tool-combination: refused unless the request allows for it."""
+
+    @pytest.mark.parametrize(
+        ("choice", "calling"),
+        [
+            ("auto", {}),
+            ("none", {"functionCallingConfig": {"mode": "NONE"}}),
+            ("f", {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}}),
+        ],
+    )
+    def test_tools_of_the_server_are_allowed_beside_functions(self, choice, calling):
+        tools = [Tool("f"), {"type": "googleSearch"}]
+
+        body = ask(provider="gemini", model="gemini-3.5-flash", tools=tools, tool_choice=choice).body
+
+        assert body["toolConfig"] == {"includeServerSideToolInvocations": True, **calling}
+
+    @pytest.mark.parametrize(
+        ("provider", "model", "tools"),
+        [
+            ("gemini", "gemini-2.5-flash", [Tool("f"), {"type": "googleSearch"}]),
+            ("gemini", "gemini-3.5-flash", [{"type": "googleSearch"}]),
+            ("gemini", "gemini-3.5-flash", [Tool("f")]),
+            ("gemini_vertex", "gemini-3.5-flash", [Tool("f"), {"type": "googleSearch"}]),
+        ],
+    )
+    def test_nothing_is_said_where_it_is_not_known_or_needed(self, provider, model, tools):
+        assert "toolConfig" not in ask(provider=provider, model=model, tools=tools).body
+
+
+class TestFiles:
+    @pytest.mark.parametrize(
+        ("protocol", "model", "url", "embedded"),
+        [
+            (Gemini(), "gemini-2.5-flash", "https://example.com/a.png", True),
+            (Gemini(), "gemini-2.5-flash", "https://youtu.be.example.com/a.png", True),
+            (Gemini(), "gemini-2.5-flash", "https://www.youtube.com/watch?v=1", False),
+            (Gemini(), "gemini-2.5-flash", "https://generativelanguage.googleapis.com/v1beta/files/a", False),
+            (Gemini(), "gemini-3.5-flash", "https://example.com/a.png", False),
+            (VertexGemini(), "gemini-2.5-flash", "https://example.com/a.png", False),
+        ],
+    )
+    def test_older_models_do_not_read_the_web(self, protocol, model, url, embedded):
+        assert protocol.must_embed(Image(url=url), model) is embedded
 
 
 class TestPaths:
@@ -704,6 +821,8 @@ class TestCounting:
     def test_the_prompt_is_a_request_in_a_request(self):
         assert Gemini().render_count(self.REQUEST) == {"generateContentRequest": {"model": "models/m", **self.PROMPT}}
         assert VertexGemini().render_count(self.REQUEST) == self.PROMPT
+        tuned = self.REQUEST.model_copy(update={"model": "tunedModels/x"})
+        assert Gemini().render_count(tuned)["generateContentRequest"]["model"] == "tunedModels/x"
 
     def test_a_count_of_nothing_may_be_left_out(self):
         assert Gemini().parse_count({"totalTokens": 4}) == 4

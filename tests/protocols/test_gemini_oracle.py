@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.operations import render
-from llm_connector.protocols.gemini import Gemini, VertexGemini
+from llm_connector.protocols.gemini import Gemini
+from llm_connector.protocols.gemini_vertex import VertexGemini
 from llm_connector.providers import find
 from llm_connector.types import (
     Audio,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ import pytest
 
 from llm_connector import AsyncLlmClient, LlmClient
 from llm_connector.auth import Credentials
-from llm_connector.errors import ConfigurationError, UnsupportedError
+from llm_connector.errors import AuthenticationError, ConfigurationError, UnsupportedError
 from llm_connector.providers import Endpoint, amazon, find
 from llm_connector.providers.amazon import AwsAuth, prepare_aws
 from llm_connector.wire import HttpRequest
@@ -53,6 +54,10 @@ def write_profile(tmp_path: Path, name: str, *, key: str = ID, region: str | Non
     if region:
         with (tmp_path / "config").open("a") as file:
             file.write(f"[{'default' if name == 'default' else f'profile {name}'}]\nregion = {region}\n")
+
+
+def client(server: WireServer, **given: Any) -> LlmClient:
+    return LlmClient("bedrock", model="m", region="eu-west-1", base_url=server.url, max_retries=0, **given)
 
 
 def signed(url: str, content: bytes, keys: Any = None, **headers: Any) -> dict[str, str]:
@@ -142,6 +147,14 @@ class TestSignatures:
     )
     def test_the_address_may_say_the_region(self, host, region):
         assert f"/{region}/bedrock/" in signed(f"https://{host}/model/a/converse", b"{}")["authorization"]
+
+    def test_the_address_knows_better_than_the_environment(self, monkeypatch):
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+
+        for address, region in ((HOST, "us-east-1"), ("https://proxy.test", "eu-west-1")):
+            with LlmClient("bedrock", base_url=address, **KEYS) as ours:
+                request = prepare_aws(ours._settings.endpoint, "chat", "m").request("model/m/converse", {})
+            assert f"/{region}/bedrock/aws4_request" in request.headers["authorization"]
 
     def test_an_address_without_a_region_needs_one(self):
         with pytest.raises(ConfigurationError, match="pass region="):
@@ -277,6 +290,10 @@ class TestAddresses:
         mine = "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"
         assert base_url("bedrock", region="eu-west-1", base_url=f"{mine}/") == mine
 
+        call = f"{mine}/model/us.amazon.nova-lite-v1%3A0/converse-stream"
+        assert base_url("bedrock", region="eu-west-1", base_url=call) == mine
+        assert base_url("anthropic_bedrock", region="eu-west-1", base_url=f"{mine}/model/x/invoke") == mine
+
         monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "https://proxy.example/")
         assert base_url("bedrock", region="eu-west-1") == "https://proxy.example"
         monkeypatch.setenv("ANTHROPIC_BEDROCK_BASE_URL", "https://claude.example")
@@ -375,6 +392,35 @@ class TestCredentials:
         ready()
 
         assert len(looked_up) == 2
+
+    def test_a_file_is_read_again_when_its_keys_have_expired(self, wire_server, tmp_path):
+        write_profile(tmp_path, "default", key="AKIDOLD")
+        expired = Answer(403, {"x-amzn-errortype": "ExpiredTokenException"}, b'{"message": "expired"}')
+        wire_server.script(Answer.json(REPLY), expired, Answer.json(REPLY), expired)
+
+        with client(wire_server) as ours:
+            ours.chat("Hi")
+            (tmp_path / "credentials").unlink()
+            write_profile(tmp_path, "default", key="AKIDNEW")
+            assert ours.chat("Hi").text == "Hi"
+            with pytest.raises(AuthenticationError, match="expired"):  # the file says nothing new
+                ours.chat("Hi")
+
+        used = [re.search(r"Credential=(\w+)/", request.headers["authorization"]) for request in wire_server.requests]
+        assert [found and found[1] for found in used] == ["AKIDOLD", "AKIDOLD", "AKIDNEW", "AKIDNEW"]
+
+    @pytest.mark.parametrize("given", [KEYS, {"api_key": "bedrock-key"}])
+    def test_what_the_caller_gave_is_not_looked_up(self, given, wire_server):
+        wire_server.script(Answer(403, {"x-amzn-errortype": "UnrecognizedClientException"}, b"{}"))
+
+        with client(wire_server, **given) as ours, pytest.raises(AuthenticationError):
+            ours.chat("Hi")
+
+        assert len(wire_server.requests) == 1
+
+    def test_a_session_token_alone_is_a_mistake(self):
+        with pytest.raises(ConfigurationError, match="aws_session_token belongs to"):
+            LlmClient("bedrock", region="eu-west-1", aws_session_token="t")
 
     def test_threads_wait_for_one_lookup(self, monkeypatch, tmp_path):
         write_profile(tmp_path, "default")

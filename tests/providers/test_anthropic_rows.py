@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_connector import AsyncLlmClient, LlmClient
+from llm_connector import AsyncLlmClient, LlmClient, user
 from llm_connector.errors import APIError, AuthenticationError, ConfigurationError, UnsupportedError
 from tests.support.answers import anthropic_events, ask, sse, streamed, whole
 from tests.support.wire_server import Answer, WireServer
@@ -105,6 +105,26 @@ def test_tokens_are_asked_for_before_each_request(wire_server: WireServer):
     assert seen == ["Bearer first-token", "Bearer second-token"]
     assert all("x-api-key" not in request.headers for request in wire_server.requests)
     assert wire_server.requests[0].headers["anthropic-version"] == "2023-06-01"
+
+
+def test_RS_16_a_conversation_goes_on_with_another_model(wire_server: WireServer):
+    thought = {"type": "thinking", "thinking": "", "signature": "bound-to-its-model"}
+    first = {**MESSAGE, "content": [thought, *MESSAGE["content"]]}
+    message = "messages.1.content.0: Invalid `signature` in `thinking` block"
+    refused = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    wire_server.script(Answer.json(first), Answer.json(refused, 400), Answer.json(MESSAGE), Answer.json(MESSAGE))
+
+    with LlmClient("anthropic", base_url=wire_server.url, api_key=KEY) as client:
+        turns = [user("?"), client.chat("?", model="claude-opus-5").message, user("!")]
+        other = client.chat(turns, model="claude-sonnet-5-5")
+        client.chat(turns, model="claude-opus-5")
+
+    bodies = [request.body for request in wire_server.requests]
+    assert [b"bound-to-its-model" in body for body in bodies] == [False, True, False, True]
+    assert [(note.action, note.subject) for note in other.adaptations] == [
+        ("learned", "server"),
+        ("dropped", "reasoning"),
+    ]
 
 
 @pytest.mark.anyio

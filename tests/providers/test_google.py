@@ -16,7 +16,8 @@ import pytest
 from llm_connector import AsyncLlmClient, LlmClient
 from llm_connector.errors import AuthenticationError, ConfigurationError, TransportError
 from llm_connector.providers import google
-from tests.support.wire_server import Answer, WireServer
+from tests.support.answers import sse
+from tests.support.wire_server import Answer, Stream, WireServer
 
 pytest.importorskip("google.auth.transport.requests")
 
@@ -114,6 +115,48 @@ class TestTokens:
             assert (await ours.chat("Hi")).text == "Hi"
 
         assert wire_server.requests[1].headers["authorization"] == "Bearer ya29.first-token"
+
+    def test_one_that_is_refused_is_renewed_once(self, wire_server, account):
+        expired = Answer.json({"error": {"code": 401, "message": "expired", "status": "UNAUTHENTICATED"}}, 401)
+        wire_server.script(token("t1"), expired, token("t2"), Answer.json(GEMINI), expired, token("t3"), expired)
+
+        with client(wire_server, google_credentials=account) as ours:
+            assert ours.chat("Hi").text == "Hi"
+            with pytest.raises(AuthenticationError, match="expired"):
+                ours.chat("Hi")
+
+        used = [request.headers.get("authorization") for request in wire_server.requests]
+        assert used == [None, "Bearer t1", None, "Bearer t2", "Bearer t2", None, "Bearer t3"]
+
+    def test_threads_renew_a_refused_one_together(self, wire_server, account):
+        wire_server.script(token("t1"), token("t2", delay=0.2))
+        source = google._Source(account)
+        refused = source.token("x").text
+
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(source.renew, [refused] * 8, ["x"] * 8))
+
+        assert source.token("x").text == "t2"
+        assert len(wire_server.requests) == 2
+
+    @pytest.mark.anyio
+    async def test_a_stream_of_the_awaited_client_renews_it_too(self, wire_server, account):
+        wire_server.script(token("t1"), Answer(401), token("t2"), Stream([sse(GEMINI)]))
+
+        async with AsyncLlmClient(
+            "gemini_vertex", model="m", base_url=wire_server.url, google_credentials=account
+        ) as ours:
+            assert [chunk.text async for chunk in ours.stream("Hi") if chunk.text] == ["Hi"]
+
+        assert wire_server.requests[-1].headers["authorization"] == "Bearer t2"
+
+    def test_a_token_of_the_callers_is_not_renewed(self, wire_server):
+        wire_server.script(Answer(401))
+
+        with client(wire_server, access_token="ya29.mine", project="p") as ours, pytest.raises(AuthenticationError):
+            ours.chat("Hi")
+
+        assert len(wire_server.requests) == 1
 
     def test_copies_of_a_client_share_it(self, wire_server, account):
         wire_server.script(token(), Answer.json(GEMINI), Answer.json(GEMINI))
@@ -405,14 +448,49 @@ class TestAddress:
 
         assert url == "https://x.test/v1/projects/p/locations/eu"
 
+    @pytest.mark.parametrize(
+        ("provider", "call"),
+        [
+            ("gemini_vertex", "google/models/gemini-2.5-flash:generateContent"),
+            ("gemini_vertex", "google/models/gemini-2.5-flash:streamGenerateContent"),
+            ("anthropic_vertex", "anthropic/models/claude-opus-4-5@20251101:rawPredict"),
+            ("anthropic_vertex", "anthropic/models/claude-opus-4-5@20251101:streamRawPredict"),
+        ],
+    )
+    def test_an_address_may_be_that_of_a_call(self, provider, call):
+        base_url = "https://x.test/v1/projects/q/locations/us"
+
+        assert prepared(provider, base_url=f"{base_url}/publishers/{call}") == base_url
+
+    def test_the_address_of_a_call_of_the_gemini_api(self):
+        call = "https://x.test/v1beta/models/gemini-2.5-flash:generateContent"
+
+        with LlmClient("gemini", api_key="k", base_url=call) as ours:
+            assert ours._settings.endpoint.base_url == "https://x.test/v1beta"
+
+    @pytest.mark.parametrize(
+        ("base_url", "location"),
+        [
+            ("https://us-east5-aiplatform.googleapis.com", "us-east5"),
+            ("https://aiplatform.eu.rep.googleapis.com/v1", "eu"),
+            ("https://aiplatform.googleapis.com", "asia-east1"),
+            ("https://us-east5-aiplatform.googleapis.community", "asia-east1"),
+        ],
+    )
+    def test_the_address_knows_better_than_the_environment(self, base_url, location, monkeypatch):
+        monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", "asia-east1")
+
+        assert prepared("anthropic_vertex", base_url=base_url).endswith(f"/v1/projects/p/locations/{location}")
+
     def test_one_that_names_its_project_is_taken_as_it_is(self):
         base_url = "https://x.test/v1/projects/q/locations/us"
 
         assert prepared("anthropic_vertex", base_url=f"{base_url}?a=b") == f"{base_url}?a=b"
 
+    @pytest.mark.parametrize("address", ["https://x.test/v1/", "https://x.test"])
     @pytest.mark.parametrize("region", [None, "eu"])
-    def test_the_environment_may_hold_an_address(self, region, monkeypatch):
-        monkeypatch.setenv("ANTHROPIC_VERTEX_BASE_URL", "https://x.test/v1/")
+    def test_the_environment_may_hold_an_address(self, region, address, monkeypatch):
+        monkeypatch.setenv("ANTHROPIC_VERTEX_BASE_URL", address)
 
         assert (
             prepared("anthropic_vertex", region=region)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llm_connector.protocols.anthropic_bedrock import AnthropicBedrock
 from llm_connector.protocols.converse import Converse
-from llm_connector.providers.amazon import CREDENTIALS, AwsAuth, configure_aws, prepare_aws
+from llm_connector.providers.amazon import CREDENTIALS, AwsAuth, configure_aws, prepare_aws, renew_aws
 from llm_connector.providers.spec import EVERYTHING, ProviderSpec
 
 __all__ = ["ROWS"]
@@ -27,10 +27,12 @@ ROWS = (
         optional_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
         auth=AwsAuth(),
         supports=EVERYTHING | {"count_tokens"},
+        embedding_batch=1,
         credentials=CREDENTIALS,
         credential_env=_REGION,
         configure=configure_aws,
         prepare=prepare_aws,
+        renew=renew_aws,
         remedies=_REMEDIES,
         docs="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
     ),
@@ -46,6 +48,7 @@ ROWS = (
         credential_env=_REGION,
         configure=configure_aws,
         prepare=prepare_aws,
+        renew=renew_aws,
         remedies=_REMEDIES,
         docs="https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock-legacy",
     ),

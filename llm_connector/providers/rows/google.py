@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from llm_connector.auth import api_key_header
 from llm_connector.protocols.anthropic_vertex import AnthropicVertex
-from llm_connector.protocols.gemini import Gemini, VertexGemini
+from llm_connector.protocols.gemini import Gemini
+from llm_connector.protocols.gemini_vertex import VertexGemini
 from llm_connector.providers.google import CREDENTIALS, configure_vertex, google_auth
 from llm_connector.providers.spec import EVERYTHING, ProviderSpec
 
