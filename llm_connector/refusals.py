@@ -133,8 +133,12 @@ def name_provider(error: LlmConnectorError, provider: str) -> None:
 
 
 def _advised(message: str, advice: str) -> str:
-    """The server's words, and what to do about it."""
-    return message.rstrip(" .") + advice if advice else message
+    """The server's words as they are, and what to do about it, as a sentence of its own where theirs is finished."""
+    message = message.rstrip()
+    if not (advice and message.endswith(".")):
+        return message + advice
+    first, _, rest = advice.removeprefix("; ").partition(" ")
+    return f"{message} {first.capitalize() if first.isalpha() else first} {rest}"
 
 
 def _remedy(endpoint: Endpoint, detail: ErrorDetail) -> str:
