@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_connector.errors import LlmConnectorError, ParseError, StreamError, TransportError, streamed
 from llm_connector.framing import Framing
-from llm_connector.protocols import ChunkParser, ErrorEvent
+from llm_connector.protocols import ChunkParser, ErrorEvent, Protocol
 from llm_connector.providers.spec import Endpoint
 from llm_connector.refusals import api_error, page_error, request_id, seal, shown_headers
 from llm_connector.types import (
@@ -38,11 +38,13 @@ _FAILURES = (ErrorEvent, ParseError, *MISSHAPEN)
 class RenderedChat:
     """A chat request as it will be sent. Making one does no I/O and raises every mistake that can be seen before.
 
-    With `fetch`, blank media stand in it for those that must be fetched first.
+    `protocol` rendered it and reads its answer, whatever other calls find out about the model meanwhile. With `fetch`,
+    blank media stand in it for those that must be fetched first.
     """
 
     endpoint: Endpoint
     request: ChatRequest
+    protocol: Protocol
     path: str
     body: dict[str, Any]
     stream: bool
@@ -73,7 +75,7 @@ class ChatDecoder:
     __slots__ = ("_framing", "_headers", "_parser", "_rendered", "_response", "_status")
 
     def __init__(self, rendered: RenderedChat, response: HttpResponse, max_event_bytes: int) -> None:
-        protocol = rendered.endpoint.protocol(rendered.request.model)
+        protocol = rendered.protocol
         self._rendered = rendered
         self._framing: Framing = protocol.framing(max_event_bytes)
         self._parser: ChunkParser = protocol.chunk_parser(rendered.request)
@@ -179,8 +181,7 @@ class ChatDecoder:
         try:
             return self._parser.abort() if ended else self._parser.response(interrupted=True)
         except MISSHAPEN:
-            rendered = self._rendered
-            return rendered.endpoint.protocol(rendered.request.model).chunk_parser(rendered.request).abort()
+            return self._rendered.protocol.chunk_parser(self._rendered.request).abort()
 
     def _complete(self, response: ChatResponse) -> ChatResponse:
         return completed(response, self._rendered, self._headers)
@@ -193,7 +194,7 @@ def _cause(error: Exception) -> Exception | None:
 
 def misshapen(error: Exception, rendered: RenderedChat, body: str = "") -> ParseError:
     """The error of an answer in which something is not of the type that the wire format promises."""
-    protocol = rendered.endpoint.spec.protocol
+    protocol = rendered.protocol
     return ParseError(f"the answer is not what {protocol.name} promises: {type(error).__name__}: {error}", body=body)
 
 

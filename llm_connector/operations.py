@@ -66,7 +66,7 @@ def render(
     Raises ConfigurationError for a mistake, UnsupportedError for what cannot be said; with `strict`, also for what
     would have to be adapted. `policy` allows to fetch media that this server takes no URLs of.
     """
-    spec = endpoint.spec
+    spec, protocol = endpoint.spec, endpoint.protocol(request.model)
     notes = Notes(strict=strict)
     plan = None if policy is None else _plan(endpoint, request, policy)
     if plan is not None:
@@ -76,29 +76,25 @@ def render(
         turns = own_parts(asked.messages, spec.name, notes)
         if turns is not asked.messages:
             asked = asked.model_copy(update={"messages": turns})
-        body, path = _rendered(endpoint.protocol(request.model), asked, notes, stream=stream)
+        body, path = _rendered(protocol, asked, notes, stream=stream)
     except LlmConnectorError as error:
         name_provider(error, spec.name)
         raise
     if plan is not None:
         plan.tell(notes)
-    return RenderedChat(endpoint, asked, path, body, stream, notes, plan)
+    return RenderedChat(endpoint, asked, protocol, path, body, stream, notes, plan)
 
 
 def chat(rendered: RenderedChat, retry: Retry) -> Steps[ChatResponse]:
     """One whole answer."""
-
-    def read(ready: Endpoint, response: HttpResponse) -> ChatResponse:
-        return _read_chat(_at(rendered, ready), response)
-
-    return (yield from _teach(rendered, retry, read))
+    return (yield from _teach(rendered, retry, _read_chat))
 
 
 def open_stream(rendered: RenderedChat, retry: Retry, max_event_bytes: int) -> Steps[OpenStream]:
     """An open stream, with the decoder that turns its bytes into chunks."""
 
-    def read(ready: Endpoint, response: HttpResponse) -> OpenStream:
-        return OpenStream(response.source, ChatDecoder(_at(rendered, ready), response, max_event_bytes))
+    def read(sent: RenderedChat, response: HttpResponse) -> OpenStream:
+        return OpenStream(response.source, ChatDecoder(sent, response, max_event_bytes))
 
     return (yield from _teach(rendered, retry, read))
 
@@ -198,19 +194,18 @@ def exchange(
     return (yield from attempts(endpoint, make, read_response, retry, use=use))
 
 
-def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpResponse], T]) -> Steps[T]:
+def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[RenderedChat, HttpResponse], T]) -> Steps[T]:
     """Send a chat request; a refused field that the protocol knows how to do without is learned, once each."""
     if rendered.fetch is not None:
         yield from _complete(rendered, rendered.fetch, retry)
-    endpoint, request = rendered.endpoint, rendered.request
-    protocol = endpoint.protocol(request.model)
+    endpoint, request, protocol = rendered.endpoint, rendered.request, rendered.protocol
     known = [protocol]
     sent = rendered
     while True:
         try:
-            make = partial(_request, sent)
+            make, taken = partial(_request, sent), partial(_read_sent, read, sent)
             use = ("chat", request.model)
-            return (yield from attempts(endpoint, make, read, retry, stream=rendered.stream, use=use))
+            return (yield from attempts(endpoint, make, taken, retry, stream=rendered.stream, use=use))
         except (BadRequestError, NotFoundError) as error:
             failure = protocol.parse_error(error.body)
             learned = None if rendered.notes.strict else protocol.learn_from(request, failure, error.status or 400)
@@ -221,7 +216,7 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[Endpoint, HttpR
             endpoint.learned[request.model] = protocol
             rendered.notes.add("learned", "server", lesson)
             body, path = _rendered(protocol, request, rendered.notes, stream=rendered.stream)
-            sent = replace(rendered, body=body, path=path)
+            sent = replace(rendered, protocol=protocol, body=body, path=path)
 
 
 def _plan(endpoint: Endpoint, request: ChatRequest, policy: FetchPolicy) -> FetchPlan | None:
@@ -235,8 +230,8 @@ def _complete(rendered: RenderedChat, plan: FetchPlan, retry: Retry) -> Steps[No
     request = yield from plan.fetch(retry)
     whole = render(rendered.endpoint, request, stream=rendered.stream, strict=rendered.notes.strict)
     plan.tell(whole.notes)
-    rendered.request, rendered.path, rendered.body = whole.request, whole.path, whole.body
-    rendered.notes, rendered.fetch = whole.notes, None
+    rendered.request, rendered.protocol, rendered.notes = whole.request, whole.protocol, whole.notes
+    rendered.path, rendered.body, rendered.fetch = whole.path, whole.body, None
 
 
 def _rendered(protocol: Protocol, request: ChatRequest, notes: Notes, *, stream: bool) -> tuple[dict[str, Any], str]:
@@ -247,14 +242,16 @@ def _rendered(protocol: Protocol, request: ChatRequest, notes: Notes, *, stream:
     return body, protocol.request_path(request, stream=stream)
 
 
-def _at(rendered: RenderedChat, ready: Endpoint) -> RenderedChat:
-    """The request at the endpoint it was sent to, which knows the secrets that were sent."""
-    return rendered if ready is rendered.endpoint else replace(rendered, endpoint=ready)
+def _read_sent(
+    read: Callable[[RenderedChat, HttpResponse], T], sent: RenderedChat, ready: Endpoint, response: HttpResponse
+) -> T:
+    """Read an answer at the endpoint it came from, which knows the secrets that were sent."""
+    return read(sent if ready is sent.endpoint else replace(sent, endpoint=ready), response)
 
 
 def _request(rendered: RenderedChat, ready: Endpoint) -> HttpRequest:
     request = rendered.request
-    stream = ready.protocol(request.model).streams(request, stream=rendered.stream)
+    stream = rendered.protocol.streams(request, stream=rendered.stream)
     headers = request.extra_headers or _NO_HEADERS
     return ready.request(rendered.path, rendered.body, headers=headers, operation="chat", stream=stream)
 
@@ -358,7 +355,6 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
-    protocol = rendered.endpoint.protocol(rendered.request.model)
     if response.content.lstrip().startswith((b"data:", b"event:", b"id:", b":")):
         decoder = ChatDecoder(rendered, response, len(response.content) + 1)  # a stream although none was asked for
         for _ in (*decoder.feed(response.content), *decoder.close()):
@@ -366,7 +362,7 @@ def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
         return decoder.response()
     body = decoded(rendered.endpoint, response)
     try:
-        answer = protocol.parse_chat(body, rendered.request)
+        answer = rendered.protocol.parse_chat(body, rendered.request)
     except ErrorEvent as event:
         raise api_error(rendered.endpoint, response, event.body) from None
     except ParseError as error:

@@ -194,7 +194,7 @@ _BY_CODE: dict[str, type[APIError]] = {
 _CONTEXT = re.compile(
     r"maximum context length|context[ _]length|context window|prompt is too long|input is too long"
     r"|exceed context limit|maximum allowed input length|exceeds the (?:available )?context"
-    r"|input length .{0,40}exceeds",
+    r"|input length .{0,40}exceeds|exceeded model token limit|input token length too long",
     re.IGNORECASE,
 )
 _NOT_CONTEXT = re.compile(r"max_tokens must be|quota|rate limit|per minute", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What both wire formats of OpenAI say alike: functions, schemas, and the fields that a server refuses."""
+"""What both wire formats of OpenAI say alike: functions, schemas, and what a refusal means."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from llm_connector.protocols.failures import ErrorDetail
+from llm_connector.errors import ModelNotFoundError
+from llm_connector.protocols.failures import ErrorDetail, error_class
 from llm_connector.protocols.structured import strict_if_possible
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatRequest, JsonSchema, Notes, Tool
 
-__all__ = ["function_form", "named_field", "quoted", "refuses_field", "schema_form"]
+__all__ = ["function_form", "lacks_responses", "named_field", "quoted", "refuses_field", "schema_form"]
 
 _NOT_STRICT = "the schema has free keys, or keywords that strict mode refuses"
 _REFUSING_CODES = ("unknown_parameter", "unsupported_parameter", "unsupported_value")
-_UNKNOWN = re.compile(r"unrecognized request arg|(?:unknown|unsupported) (?:parameter|value)", re.IGNORECASE)
+_UNKNOWN = re.compile(r"unrecognized request arg|(?:unknown|unsupported) (?:parameter|value)", re.I)
+_NOT_THE_PATH = ("previous_response_not_found", "conversation_not_found", "item_not_found")
+_NAMED = re.compile(r"\b(?:item|response|conversation) with id\b|previous response", re.IGNORECASE)
+_PATH = re.compile(r"/responses\b|\bresponses (?:api|endpoint|operation)|unknown (?:request )?url|no route", re.I)
+_MISSING = re.compile(r"not (?:found|supported|work)|un(?:known|expected|supported)|invalid url|no route", re.I)
 
 
 def function_form(
@@ -60,3 +65,13 @@ def refuses_field(failure: ErrorDetail) -> bool:
 def quoted(message: str) -> list[str]:
     """The words in quotation marks or backticks in an error message, and what follows its last colon."""
     return [*(word for mark in ("'", '"', "`") for word in message.split(mark)[1::2]), message.rpartition(": ")[2]]
+
+
+def lacks_responses(failure: ErrorDetail, status: int) -> bool:
+    """Whether a refusal means that the path of Responses, and not what was named in the request, does not exist."""
+    if error_class(status, failure) is ModelNotFoundError or failure.code in _NOT_THE_PATH:
+        return False
+    if _NAMED.search(failure.message):
+        return False
+    says_so = _PATH.search(failure.message) is not None and _MISSING.search(failure.message) is not None
+    return status in (404, 405) or (status == 400 and says_so)

@@ -37,7 +37,7 @@ from llm_connector.protocols.responses_chunks import ResponsesParser
 from llm_connector.protocols.responses_messages import ItemForm
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import check_tool_turns
+from llm_connector.protocols.turns import check_tool_turns, thought_states
 from llm_connector.types import Audio, ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
@@ -55,6 +55,7 @@ class Responses(Protocol):
     `least_tokens`: the smallest limit the server takes (16 on OpenAI and Azure).
     `fallback`: what the server speaks where it turns out to lack this format (Azure's and compatible deployments).
     `unsupported`: request fields that the server refuses; `logprobs` among them stands for all of their fields.
+    `refused_thoughts`: encrypted thoughts that were refused: they are bound to the account, and with some to the model.
     `models`: rules of Chat Completions, of which `thinking` and `thinking_forbids` count here (OpenAI).
     """
 
@@ -69,6 +70,7 @@ class Responses(Protocol):
     least_tokens: int = 0
     fallback: Protocol | None = None
     unsupported: frozenset[str] = frozenset()
+    refused_thoughts: frozenset[str] = frozenset()
     models: tuple[Models, ...] = ()
 
     @property
@@ -86,7 +88,7 @@ class Responses(Protocol):
         names = ToolNames(request, notes)
         check_tool_turns(request.messages)
         store = (request.extra_body or {}).get("store", self.store)
-        form = ItemForm(names, notes, stored=store is not False)
+        form = ItemForm(names, notes, stored=store is not False, refused=self.refused_thoughts)
         body: dict[str, Any] = {"model": request.model, "input": form.render(request.messages)}
         if self.store is not None:
             body["store"] = self.store
@@ -146,6 +148,14 @@ class Responses(Protocol):
             return (replace(self, store=None), "store is refused by this server") if self.store is not None else None
         field = named_field(failure, _DROPPABLE) if refuses_field(failure) else ""
         return self._without(field, f"{field} is refused by this model") if field else None
+
+    def learn_from(self, request: ChatRequest, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+        """To leave out the thoughts of a conversation, which would be refused for as long as they stand in it."""
+        thoughts = thought_states(request.messages) - self.refused_thoughts
+        if thoughts and failure.code == "invalid_encrypted_content":
+            lesson = "its thoughts are refused, which another model or account may have made: they are left out"
+            return replace(self, refused_thoughts=self.refused_thoughts | thoughts), lesson
+        return super().learn_from(request, failure, status)
 
     def models_path(self, cursor: str | None) -> str:
         """Path of the model list, as with Chat Completions."""

@@ -49,7 +49,7 @@ class ResponsesParser(ChunkParser):
         self._choice = self.assembly.choices[0]
         self._items = OutputItems(self.assembly, request)
         self._response: dict[str, Any] = {}
-        self._audio: dict[str, str] = {}
+        self._audio: dict[str, list[str]] = {}
         self._whole = False
         self._ended = False
 
@@ -89,11 +89,14 @@ class ResponsesParser(ChunkParser):
     def _end(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
         response = body.get("response")
         response = response if isinstance(response, dict) else {}
-        if response.get("error"):
+        event = str(body["type"]).removeprefix("response.")
+        status = response.get("status")
+        if response.get("error") or status == "failed":
             return self._fail_with(body)
         self.done = True
-        event = str(body["type"]).removeprefix("response.")
-        return self._finish(response, "completed" if event == "done" else event)
+        if status not in ("incomplete", "cancelled"):  # `done` of some imitators is the event of every end
+            status = "completed" if event == "done" else event
+        return self._finish(response, status)
 
     def _fail_with(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
         """The error of a failed answer; it counts although it may not say anything."""
@@ -122,7 +125,7 @@ class ResponsesParser(ChunkParser):
         if not isinstance(delta, str):
             return ()
         key = "transcript" if "transcript" in body["type"] else "data"
-        self._audio[key] = self._audio.get(key, "") + delta
+        self._audio.setdefault(key, []).append(delta)
         return self._items.add_text(body) if key == "transcript" else ()
 
     def ended(self) -> bool:
@@ -140,7 +143,7 @@ class ResponsesParser(ChunkParser):
             key: value for key, value in response.items() if key not in _NOT_EXTRA and value not in (None, [], {})
         }
         if self._audio:
-            extra["audio"] = dict(self._audio)
+            extra["audio"] = {key: "".join(pieces) for key, pieces in self._audio.items()}
         cited = (block.citations for block in self._choice.blocks() if isinstance(block, TextBlock))
         return self.assembly.respond(
             interrupted=interrupted,

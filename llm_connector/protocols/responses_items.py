@@ -5,6 +5,7 @@ https://platform.openai.com/docs/api-reference/responses-streaming (checked 2026
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -47,6 +48,7 @@ class OutputItems:
     __slots__ = (
         "_assembly",
         "_at",
+        "_behind",
         "_choice",
         "_items",
         "_keys",
@@ -63,6 +65,7 @@ class OutputItems:
         self._names = ToolNames(request)
         self._items: dict[Any, OutputItem] = {}
         self._keys: set[int] = set()
+        self._behind = 0
         self._refusals: dict[int, list[str]] = {}
         self._logprobs: dict[int, list[Any]] = {}
         self._at: tuple[Any, Any] | None = None
@@ -104,16 +107,18 @@ class OutputItems:
     def complete(self, output: Iterable[Any]) -> list[ChatChunk]:
         """The items as the end of the answer lists them: what was not ended is; what did not come does."""
         chunks: list[ChatChunk] = []
-        known = list(self.begun)
+        known: dict[Any, deque[OutputItem]] = {}
+        for item in self.begun:
+            known.setdefault(item.kind, deque()).append(item)
         for number, wire in enumerate(output):
             if not isinstance(wire, dict):
                 continue
-            item = next((item for item in known if item.kind == wire.get("type")), None)
-            if item is None:
+            same = known.get(wire.get("type"))
+            if same:
+                item = same.popleft()
+            else:
                 item, begun = self._begin(number, wire)
                 chunks += begun
-            else:
-                known.remove(item)
             if not item.done:
                 chunks += self._settle(item, wire)
             elif item.thought is not None and not item.thought.encrypted:
@@ -199,8 +204,9 @@ class OutputItems:
 
     def _begin(self, index: Any, wire: Mapping[str, Any]) -> tuple[OutputItem, list[ChatChunk]]:
         free = type(index) is int and index >= 0 and index not in self._keys
-        key = index if free else max(self._keys, default=-1) + 1
+        key = index if free else self._behind
         self._keys.add(key)
+        self._behind = max(self._behind, key + 1)
         item = OutputItem(str(wire.get("type")), key * _PARTS)
         self._items[index] = item
         self._at = None
@@ -225,7 +231,7 @@ class OutputItems:
             content = wire.get("content")
             if isinstance(content, str):
                 content = [{"type": "output_text", "text": content}]
-            parts = enumerate(content if isinstance(content, list) else ())
+            parts = enumerate(_list(content))
             settled = (self._settle_part(item.key + number, part) for number, part in parts if isinstance(part, dict))
             return [chunk for chunks in settled for chunk in chunks]
         if item.thought is not None:
@@ -253,7 +259,7 @@ class OutputItems:
         return [ChatChunk(text)] if text else []
 
     def _settle_thought(self, thought: ReasoningBlock, wire: Mapping[str, Any]) -> list[ChatChunk]:
-        parts = [*(wire.get("summary") or ()), *(wire.get("content") or ())]
+        parts = [*_list(wire.get("summary")), *_list(wire.get("content"))]
         texts = [_text(part.get("text")) for part in parts if isinstance(part, dict)]
         text = _rest(thought.pieces, "\n\n".join(text for text in texts if text))
         thought.id = _text(wire.get("id")) or thought.id
@@ -314,6 +320,10 @@ def _place(body: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _number(index: Any) -> int:
     return index if type(index) is int and 0 <= index < _PARTS - 1 else 0
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:

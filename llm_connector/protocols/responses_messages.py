@@ -5,7 +5,8 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from llm_connector.protocols.completion_messages import NO_MARKS, audio_format, plain_text
@@ -36,17 +37,22 @@ CUSTOM_CALL = "custom_tool_call"
 """The `type` in `ToolCall.extra` of a call whose input is free text."""
 
 _NO_ARGUMENTS = ("", "null")
+_LONGEST_ID = 64
 
 
 class ItemForm:
-    """Renders one conversation. `stored` says that the server has the items of earlier answers by their ids."""
+    """Renders one conversation.
 
-    __slots__ = ("_custom", "_names", "_notes", "_stored")
+    `stored` says that the server has the items of earlier answers by their ids, `refused` which thoughts it refused.
+    """
 
-    def __init__(self, names: ToolNames, notes: Notes, *, stored: bool = False) -> None:
+    __slots__ = ("_custom", "_names", "_notes", "_refused", "_stored")
+
+    def __init__(self, names: ToolNames, notes: Notes, *, stored: bool = False, refused: Collection[str] = ()) -> None:
         self._names = names
         self._notes = notes
         self._stored = stored
+        self._refused = refused
         self._custom: set[str] = set()
 
     def render(self, messages: Sequence[Message]) -> list[Item]:
@@ -104,7 +110,8 @@ class ItemForm:
 
     def _assistant(self, message: Message) -> Iterator[Item]:
         """The items of a turn, in their order: a thought belongs to what follows it."""
-        parts = self._followed(message.parts)
+        # Not even an empty text may stand between a thought and what follows it.
+        parts = [part for part in self._followed(message.parts) if not (isinstance(part, Text) and not part.text)]
         texts: list[str] = []
         for part in parts:
             self._unmarked(part)
@@ -146,6 +153,9 @@ class ItemForm:
         return parts[:end]
 
     def _thought(self, part: Reasoning) -> Item | None:
+        if part.encrypted in self._refused:
+            self._notes.add("dropped", "reasoning", "the server refused its encrypted content")
+            return None
         item = dict(part.details[0]) if part.details and _is_reasoning(part.details[0]) else bare_reasoning(part.text)
         if part.id:
             item["id"] = part.id
@@ -161,12 +171,12 @@ class ItemForm:
         extra = dict(call.extra or {})
         if extra.get("type") == CUSTOM_CALL:
             self._custom.add(call.id)
-            return {"call_id": call.id, "name": call.name, "input": call.arguments_raw, **extra}
+            return {"call_id": _call_id(call.id), "name": call.name, "input": call.arguments_raw, **extra}
         arguments = call.arguments_raw
         if arguments.strip() in _NO_ARGUMENTS:
             arguments = encode_json(call.arguments).decode() if call.arguments else "{}"
         name = self._names.wire(call.name)
-        return {**extra, "type": "function_call", "call_id": call.id, "name": name, "arguments": arguments}
+        return {**extra, "type": "function_call", "call_id": _call_id(call.id), "name": name, "arguments": arguments}
 
     def _result(self, part: ToolResult) -> Item:
         self._unmarked(part)
@@ -174,11 +184,18 @@ class ItemForm:
         if part.error:
             content = f"Error: {content}" if isinstance(content, str) else [_text("Error:"), *content]
         kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
-        return {"type": kind, "call_id": part.call_id, "output": content}
+        return {"type": kind, "call_id": _call_id(part.call_id), "output": content}
 
     def _unmarked(self, part: AnyPart) -> None:
         if getattr(part, "cache", None):
             self._notes.add("dropped", "cache", NO_MARKS)
+
+
+def _call_id(call_id: str) -> str:
+    """The id as the wire allows it, the same for a call and its result: `string too long … maximum length 64`."""
+    if len(call_id) <= _LONGEST_ID:
+        return call_id
+    return f"{call_id[: _LONGEST_ID - 17]}_{hashlib.sha256(call_id.encode()).hexdigest()[:16]}"
 
 
 def bare_reasoning(text: str) -> Item:

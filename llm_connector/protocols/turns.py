@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from llm_connector.errors import ConfigurationError
 from llm_connector.types import AnyPart, Message, Notes, Opaque, PlainTurn, Reasoning, Text, ToolCall, ToolResult
 
-__all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in"]
+__all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in", "thought_states"]
 
 
 def stand_in(part: AnyPart, reason: str, notes: Notes) -> str:
@@ -40,7 +40,7 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
                 f"messages[{position}]: these tool calls have no result: {missing}; "
                 f"add a tool_result for each before messages[{number}]"
             )
-        if message.role == "assistant" and not _only_text(parts):
+        if message.role == "assistant" and not (len(parts) == 1 and type(parts[0]) is Text):
             position = number
             open_calls = {part.id: part.name for part in parts if isinstance(part, ToolCall)}
 
@@ -63,6 +63,13 @@ def own_parts(messages: list[Message], provider: str, notes: Notes) -> list[Mess
     return map_parts(messages, keep, (Reasoning, Opaque, ToolCall))
 
 
+def thought_states(messages: Sequence[Message]) -> frozenset[str]:
+    """The signatures and encrypted contents of a conversation's thoughts, which another model or account may refuse."""
+    turns = (message for message in messages if type(message) is not PlainTurn)
+    thoughts = (part for message in turns for part in message.parts if isinstance(part, Reasoning))
+    return frozenset(state for part in thoughts if (state := part.signature or part.encrypted))
+
+
 def map_parts(
     messages: list[Message], change: Callable[[AnyPart], AnyPart | None], kinds: tuple[type, ...]
 ) -> list[Message]:
@@ -75,15 +82,10 @@ def map_parts(
         if type(message) is PlainTurn:
             continue
         parts = message.parts
-        if _only_text(parts) or not any(isinstance(part, kinds) for part in parts):
-            continue
+        if (len(parts) == 1 and type(parts[0]) is Text) or not any(isinstance(part, kinds) for part in parts):
+            continue  # most turns of a long history are one text
         mapped = [change(part) if isinstance(part, kinds) else part for part in parts]
         if any(new is not old for new, old in zip(mapped, parts, strict=True)):
             changed = list(messages) if changed is None else changed
             changed[position] = message.model_copy(update={"parts": [part for part in mapped if part is not None]})
     return messages if changed is None else changed
-
-
-def _only_text(parts: Sequence[AnyPart]) -> bool:
-    """Whether there is nothing to look at: most turns of a long history are one text."""
-    return len(parts) == 1 and type(parts[0]) is Text

@@ -19,10 +19,11 @@ from llm_connector.protocols import Protocol, path_segment
 from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.responses import Responses
+from llm_connector.providers.openai import needs_responses
 from llm_connector.providers.spec import Endpoint, ProviderSpec
-from llm_connector.wire import HttpRequest
+from llm_connector.wire import HttpRequest, Json
 
-__all__ = ["AzureCompletions", "AzureResponses", "ReroutedCompletions", "azure_base", "configure_azure"]
+__all__ = ["AzureCompletions", "AzureResponses", "azure_base", "configure_azure", "entra"]
 
 _ENDPOINTS = ("/chat/completions", "/embeddings", "/responses", "/openai/models", "/openai/v1/models")
 """`/models` alone is none of them: it is the address of models that are not OpenAI's."""
@@ -34,31 +35,30 @@ _KEY = api_key_header("api-key")
 
 
 @dataclass(frozen=True)
-class ReroutedCompletions(ChatCompletions):
-    """Chat Completions where some models, or tools together with reasoning, are to be had on another endpoint only.
+class AzureCompletions(ChatCompletions):
+    """Chat Completions on Azure, where the name of a deployment does not tell which models need the other endpoint.
 
-    `reroute`: the wire format of that endpoint (OpenAI and Azure name `/v1/responses` in their refusals).
+    `reroute`: the wire format of that endpoint, for models that refuse what was asked on this one.
     """
 
-    reroute: Protocol | None = None
-
-    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
-        """The other wire format, where the refusal names it."""
-        if self.reroute is not None and "v1/responses" in failure.message:
-            return self.reroute, f"{self.reroute.name} is used: what was asked is not to be had on {self.name}"
-        return super().learn(failure, status)
-
-
-@dataclass(frozen=True)
-class AzureCompletions(ReroutedCompletions):
-    """Chat Completions on Azure."""
-
     default_path: ClassVar[str] = ""
+
+    reroute: Protocol | None = None
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Paths that users paste as part of a base URL."""
         return _ENDPOINTS
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error body says; those of Responses have more codes."""
+        return super().parse_error(body) if self.reroute is None else self.reroute.parse_error(body)
+
+    def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
+        """The other wire format, where the refusal names it."""
+        if self.reroute is not None and needs_responses(failure):
+            return self.reroute, f"{self.reroute.name} is used: what was asked is not to be had on {self.name}"
+        return super().learn(failure, status)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def configure_azure(row: ProviderSpec, region: str | None, credentials: Mapping[
     given = token != _variable(_TOKEN_ENV)
     if given and credentials.get("api_key") is not None:
         raise _both(row.name)
-    return replace(row, auth=_entra(row.name, given=given), optional_key_env=())
+    return replace(row, auth=entra(row.name, given=given), optional_key_env=())
 
 
 def _variable(name: str) -> str:
@@ -102,7 +102,7 @@ def _both(provider: str) -> ConfigurationError:
     return ConfigurationError("api_key and azure_ad_token are both given; one of them is enough", provider=provider)
 
 
-def _entra(provider: str, *, given: bool) -> Auth:
+def entra(provider: str, *, given: bool) -> Auth:
     """The token as a bearer; `given` ones exclude a key."""
 
     def authorise(request: HttpRequest, credentials: Credentials, now: float) -> HttpRequest:

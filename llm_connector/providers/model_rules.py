@@ -76,13 +76,11 @@ OPENAI_MODELS: tuple[Models, ...] = (
     for_models(r"^gpt-5\.\d+-pro", thinking=efforts("medium", "high", "xhigh")),
     for_models(r"^gpt-5\.\d+-chat", thinking=efforts("medium")),
     for_models(r"^gpt-5\.[4-9]|^gpt-6", tools_thinking=False),
-    for_models(
-        r"^gpt-6-astra|^gpt-6\.1-sol", thinking=efforts("low", "medium", "high", "xhigh", "max"), tools_thinking=True
-    ),
+    for_models(r"^gpt-6-astra|^gpt-6\.1-sol", thinking=efforts("low", "medium", "high", "xhigh", "max")),
 )
 """https://platform.openai.com/docs/guides/reasoning (checked 2026-11); names that no rule knows are left to the server.
 
-The models of the last rule may refuse the effort `none`: with functions they answer on the Responses API only.
+The models of the last rule may refuse the effort `none`.
 """
 
 MOONSHOT_MODELS: tuple[Models, ...] = (

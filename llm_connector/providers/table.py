@@ -14,6 +14,7 @@ __all__ = ["PROVIDERS", "find", "register_provider", "supported_providers"]
 _COMPATIBLE = "compatible"
 _HOMES: Mapping[str, str] = {
     "aliyun": "aliyun",
+    "aliyun_openai_compatible": "aliyun",
     "anthropic": "anthropic",
     "anthropic_bedrock": "amazon",
     "anthropic_azure": "anthropic",
@@ -30,8 +31,13 @@ _HOMES: Mapping[str, str] = {
     "azure_openai_responses": "openai",
     "zhipu": "zhipu",
     "zhipu_openai_compatible": "zhipu",
+    "llamacpp": "self_hosted",
+    "lmstudio": "self_hosted",
+    "local": "self_hosted",
+    "vllm": "self_hosted",
+    "xinference": "self_hosted",
 }
-"""The modules of `rows` that hold rows of other wire formats; every other row is in `compatible`."""
+"""The modules of `rows`, by row; every other row is in `compatible`."""
 
 
 class _Table(Mapping[str, ProviderSpec]):

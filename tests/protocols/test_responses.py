@@ -18,7 +18,7 @@ from llm_connector.errors import (
     ServerError,
     StreamError,
 )
-from llm_connector.operations import chat, count_tokens, embed, list_models
+from llm_connector.operations import chat, count_tokens, embed, list_models, render
 from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_thinking import Thinking, for_models
 from llm_connector.protocols.failures import ErrorDetail
@@ -553,6 +553,24 @@ class TestStreams:
         assert answer.text == "Hello"
         assert answer.extra["audio"] == {"transcript": "Hello", "data": "UklGRg=="}
 
+    @pytest.mark.parametrize(
+        ("status", "reason"), [("completed", "stop"), ("incomplete", None), ("cancelled", "error"), (None, "stop")]
+    )
+    def test_an_event_of_every_end_tells_which_it_was_by_its_status(self, status, reason):
+        end = {**response(message("Hi")), "status": status}
+
+        assert stream({"type": "response.done", "response": end}).answer.finish_reason == reason
+
+    def test_an_event_of_every_end_may_be_a_failure(self):
+        end = {"type": "response.done", "response": response(message("Hi"), status="failed")}
+
+        assert isinstance(stream(text_delta("Hi"), end).error, APIError)
+
+    def test_items_that_are_out_of_shape_do_not_hide_the_others(self):
+        answer = read({"type": "reasoning", "summary": 7, "content": {"text": "x"}}, message("Hi"))
+
+        assert (answer.text, answer.reasoning) == ("Hi", "")
+
     def test_an_incomplete_stream_ends_with_its_reason(self):
         answer = stream(
             text_delta("Hi"), completed(status="incomplete", incomplete_details={"reason": "max_output_tokens"})
@@ -715,6 +733,27 @@ class TestLearning:
 
         later = next(chat(ask(provider=rendered.endpoint.spec), NO_RETRY))
         assert isinstance(later, Send)  # another client learns for itself
+
+    def test_thoughts_that_are_refused_are_left_out_of_that_conversation_only(self):
+        mine, new = Reasoning("hm", encrypted="gA", provider=ROW), Reasoning("so", encrypted="gB", provider=ROW)
+        place = endpoint(ROW)
+
+        def asked(*thoughts: Reasoning) -> Any:
+            turns = [user("?"), assistant(*thoughts, "Hi"), user("!")]
+            return render(place, ChatRequest.of(turns, {"model": "m"}), stream=False)
+
+        rendered = asked(mine)
+        steps = chat(rendered, NO_RETRY)
+        next(steps)
+        error = {"message": "The encrypted content gA could not be verified.", "code": "invalid_encrypted_content"}
+        again = steps.send(json_answer({"error": error}, 400))
+        assert isinstance(again, Send)
+        assert b"gA" not in again.request.content
+        assert [note.action for note in rendered.adaptations] == ["learned", "dropped"]
+        later = asked(mine, new)
+        assert [item.get("encrypted_content") for item in later.body["input"][1:-1]] == ["gB", None]
+        with pytest.raises(BadRequestError, match="could not be verified"):
+            steps.send(json_answer({"error": error}, 400))
 
     def test_a_missing_model_is_an_error_at_once(self):
         steps = chat(ask(provider=ROW), NO_RETRY)

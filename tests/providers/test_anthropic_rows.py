@@ -92,6 +92,53 @@ def test_a_key_beside_a_token_is_refused():
     assert KEY not in str(raised.value)
 
 
+TOKEN = "token-0123456789"
+
+
+class TestTokensOfGateways:
+    """`ANTHROPIC_AUTH_TOKEN` is what gateways give out: https://code.claude.com/docs/en/llm-gateway."""
+
+    def test_a_token_is_a_bearer(self, monkeypatch):
+        assert authorised(LlmClient("anthropic", auth_token=TOKEN)) == {"authorization": f"Bearer {TOKEN}"}
+        monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", f" {TOKEN} ")
+        assert authorised(LlmClient("anthropic")) == {"authorization": f"Bearer {TOKEN}"}
+
+    def test_a_key_goes_before_the_token_of_the_environment(self, monkeypatch):
+        monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", TOKEN)
+        assert authorised(LlmClient("anthropic", api_key=KEY)) == {"x-api-key": KEY}
+        monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+        assert authorised(LlmClient("anthropic")) == {"x-api-key": KEY}
+        assert authorised(LlmClient("anthropic", auth_token="given-0123456789")) == {
+            "authorization": "Bearer given-0123456789"
+        }
+
+    def test_a_copy_may_have_a_key(self):
+        client = LlmClient("anthropic", auth_token=TOKEN).with_options(api_key=KEY)
+        assert authorised(client) == {"x-api-key": KEY}
+
+    def test_mistakes_are_named(self):
+        with pytest.raises(ConfigurationError, match="both given") as both:
+            LlmClient("anthropic", api_key=KEY, auth_token=TOKEN)
+        assert TOKEN not in str(both.value)
+        with pytest.raises(ConfigurationError, match="no regions"):
+            LlmClient("anthropic", api_key=KEY, region="eu")
+        with pytest.raises(ConfigurationError, match="set ANTHROPIC_API_KEY"):
+            LlmClient("anthropic")
+        with pytest.raises(ConfigurationError, match="is a int, not a string"):
+            authorised(LlmClient("anthropic", auth_token=7))
+
+    def test_a_function_gives_fresh_tokens_and_an_echo_is_hidden(self, wire_server: WireServer):
+        wire_server.script(Answer.json(MESSAGE), Answer.json({"error": {"message": f"Bad {TOKEN}2"}}, 401))
+        tokens = iter([f"{TOKEN}1", f"{TOKEN}2"])
+        with LlmClient("anthropic", base_url=wire_server.url, auth_token=lambda: next(tokens), model="m") as client:
+            client.chat("Hi")
+            with pytest.raises(AuthenticationError) as failure:
+                client.chat("Hi")
+        seen = [request.headers["authorization"] for request in wire_server.requests]
+        assert seen == [f"Bearer {TOKEN}1", f"Bearer {TOKEN}2"]
+        assert TOKEN not in str(failure.value) + str(failure.value.body)
+
+
 def test_tokens_are_asked_for_before_each_request(wire_server: WireServer):
     wire_server.route("/anthropic/v1/messages", Answer.json(MESSAGE))
     tokens = iter(["first-token", "second-token"])

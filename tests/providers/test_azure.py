@@ -15,11 +15,12 @@ from llm_connector.errors import (
     ModelNotFoundError,
     NotFoundError,
 )
-from llm_connector.operations import chat
+from llm_connector.operations import chat, open_stream, render
 from llm_connector.providers import Endpoint, find
 from llm_connector.providers.azure import azure_base
-from llm_connector.wire import Call, HttpRequest, Send
-from tests.support.answers import NO_RETRY, ask, json_answer, sse, streamed, whole
+from llm_connector.types import ChatRequest
+from llm_connector.wire import Call, HttpRequest, HttpResponse, Send
+from tests.support.answers import NO_RETRY, STOP, ask, decode, delta, json_answer, sse, streamed, whole
 from tests.support.wire_server import Answer, Stream, WireServer
 from tests.support.wire_server import sse as blocks
 
@@ -407,6 +408,19 @@ class TestTheOtherEndpoint:
         assert [note.action for note in answer.adaptations] == ["learned"]
         assert wire_server.requests[1].json["reasoning"] == {"effort": "low", "summary": "auto"}
 
+    def test_a_model_that_only_responses_has(self, wire_server: WireServer):
+        message = "The chatCompletion operation does not work with the specified model, gpt-5-codex."
+        refused = {"error": {"code": "OperationNotSupported", "message": message}}
+        failed = {**RESPONSE, "status": "failed", "error": {"code": "bio_policy", "message": "No"}}
+        wire_server.script(Answer.json(refused, 400), Answer.json(RESPONSE), Answer.json(failed))
+
+        with LlmClient("azure_openai", api_key=KEY, base_url=wire_server.url, model="d") as client:
+            assert client.chat("Hi").text == "Hi"
+            with pytest.raises(ContentFilterError):
+                client.chat("Hi")
+
+        assert [request.path for request in wire_server.requests][1:] == ["/openai/v1/responses"] * 2
+
     def test_deployments_without_responses_get_chat_completions(self, wire_server: WireServer):
         missing = {"error": {"code": "404", "message": "Resource not found"}}
         wire_server.script(Answer.json(missing, 404), Answer.json(ANSWER))
@@ -430,6 +444,40 @@ class TestTheOtherEndpoint:
             client.chat("Hi")
 
         assert len(wire_server.requests) == 1
+
+    def test_what_one_call_learns_does_not_change_how_another_is_read(self):
+        place = Endpoint(find("azure_openai"), V1, KEY)
+
+        def begun(stream: bool, **options: Any) -> Any:
+            request = ChatRequest.of("Hi", {"model": "d", **options})
+            rendered = render(place, request, stream=stream)
+            steps: Any = open_stream(rendered, NO_RETRY, 1 << 20) if stream else chat(rendered, NO_RETRY)
+            return steps, next(steps)
+
+        plain, _ = begun(False)
+        streaming, _ = begun(True)
+        learning, _ = begun(False, tools=[self.TOOL], reasoning="low")
+        assert "responses" in learning.send(json_answer(self.TOOLS_AND_EFFORT, 400)).request.url
+
+        with pytest.raises(StopIteration) as done:
+            plain.send(json_answer(ANSWER))
+        assert done.value.value.text == "Hi"
+        with pytest.raises(StopIteration) as opened:
+            streaming.send(HttpResponse(200, {"content-type": "text/event-stream"}))
+        reading = decode(opened.value.value.decoder, [sse(delta(content="Hi"), STOP, done=True)])
+        assert reading.answer.text == "Hi"
+
+    def test_a_refusal_of_what_was_rendered_before_is_learned_from_as_well(self):
+        place = Endpoint(find("azure_openai"), V1, KEY)
+        request = ChatRequest.of("Hi", {"model": "d", "tools": [self.TOOL], "reasoning": "low"})
+        rendered = [render(place, request, stream=False) for _ in range(2)]
+
+        for one in rendered:  # the second begins after the first has learned
+            steps = chat(one, NO_RETRY)
+            next(steps)
+            step = steps.send(json_answer(self.TOOLS_AND_EFFORT, 400))
+            assert isinstance(step, Send)
+            assert step.request.url.endswith("/responses")
 
     def test_other_refusals_are_learned_as_everywhere(self):
         steps = chat(ask(provider=find("azure_openai"), max_tokens=5), NO_RETRY)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from llm_connector import ConfigurationError, LlmClient, RateLimitError, Tool, user
+from llm_connector import ConfigurationError, LlmClient, RateLimitError, Tool, tool_result, user
 from llm_connector.errors import (
     APIError,
     AuthenticationError,
@@ -20,11 +20,12 @@ from llm_connector.errors import (
     ParseError,
     ServerError,
     StreamError,
+    UnsupportedError,
 )
 from llm_connector.operations import chat
 from llm_connector.protocols import ChatCompletions
-from llm_connector.providers import ProviderSpec, find
-from llm_connector.providers.rows.compatible import ROWS
+from llm_connector.providers import PROVIDERS, ProviderSpec, find
+from llm_connector.types import Message, Reasoning
 from llm_connector.wire import Send, decode_json
 from tests.support.answers import NO_RETRY, STOP, ask, completion, delta, json_answer, sse, streamed, whole
 
@@ -46,10 +47,11 @@ def url(row: str, path: str = "chat", **options: Any) -> str:
 
 
 class TestModels:
-    @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+    @pytest.mark.parametrize("row", PROVIDERS.values(), ids=lambda row: row.name)
     def test_every_rule_changes_fields_that_there_are(self, row: ProviderSpec) -> None:
         protocol = row.protocol
-        assert isinstance(protocol, ChatCompletions)
+        if not isinstance(protocol, ChatCompletions):
+            return
         known = {field.name for field in fields(protocol)} - {"models"}
         for rule in protocol.models:
             re.compile(rule.pattern)
@@ -93,9 +95,7 @@ class TestModels:
     def test_a_model_that_no_rule_knows_is_spoken_to_as_the_row_says(self) -> None:
         row = find("openai").protocol
         assert isinstance(row, ChatCompletions)
-        assert spoken("openai", "m") == ChatCompletions(
-            max_tokens_field=row.max_tokens_field, unsupported=row.unsupported
-        )
+        assert spoken("openai", "m") == type(row)(max_tokens_field=row.max_tokens_field, unsupported=row.unsupported)
 
     def test_what_is_found_out_of_a_model_is_kept_and_bounded(self) -> None:
         protocol = find("openai").protocol
@@ -183,6 +183,17 @@ class TestWorkspaces:
         with pytest.raises(ConfigurationError, match=f"region '{region}' has no workspaces"):
             url("aliyun_openai_compatible", region=region, workspace="ws-1")
 
+    @pytest.mark.parametrize("region", ["eu-central-1", "ap-northeast-1", "us-east-1"])
+    def test_regions_have_the_provider_s_own_names_too(self, region: str) -> None:
+        for row, path in (("aliyun", "services/"), ("aliyun_openai_compatible", "chat/completions")):
+            assert re.match(
+                f"https://ws-1.{region}.maas.aliyuncs.com/.*{path}", url(row, region=region, workspace="ws-1")
+            )
+
+    def test_the_environment_may_name_the_region(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DASHSCOPE_REGION", "ap-southeast-1")
+        assert url("aliyun_openai_compatible").startswith("https://dashscope-intl.aliyuncs.com/compatible-mode/v1/")
+
     def test_an_address_of_the_callers_wins(self) -> None:
         given = url("aliyun_openai_compatible", base_url="https://x.test/compatible-mode/v1", workspace="ws-1")
         assert given == "https://x.test/compatible-mode/v1/chat/completions"
@@ -258,6 +269,13 @@ class TestMiniMax:
         reading = streamed(sse(*events), ask(provider="minimax", stream=True, tools=[Tool("f")]))
         assert (reading.text, [item.id for item in reading.calls]) == ("Hi", ["c1"])
 
+    @pytest.mark.parametrize("thoughts", [["Let me", "Let me see", "Let me see."], ["Let me", " see", "."]])
+    def test_thoughts_come_in_pieces_or_whole_with_every_event(self, thoughts: list[str]) -> None:
+        for shape in (lambda text: {"reasoning_content": text}, lambda text: {"reasoning_details": [{"text": text}]}):
+            events = [delta(**shape(text)) for text in thoughts]
+            reading = streamed(sse(*events, STOP), ask(provider="minimax", stream=True))
+            assert reading.reasoning == reading.answer.reasoning == "Let me see."
+
     def test_a_message_that_comes_alone_is_read(self) -> None:
         last = {"choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}]}
         assert streamed(sse(last), ask(provider="minimax", stream=True)).text == "Hi"
@@ -272,10 +290,22 @@ class TestErrors:
             ("moonshot", 400, {"type": "content_filter"}, ContentFilterError),
             ("volcengine", 403, {"code": "AccountOverdueError", "type": "Forbidden"}, InsufficientBalanceError),
             ("volcengine", 429, {"code": "ServerOverloaded", "type": "TooManyRequests"}, RateLimitError),
+            ("moonshot", 400, {"message": "Your request exceeded model token limit : 8192"}, ContextLengthError),
+            ("moonshot", 400, {"message": "Input token length too long"}, ContextLengthError),
             ("volcengine", 400, {"code": "InputTextSensitiveContentDetected"}, ContentFilterError),
+            ("volcengine", 400, {"code": "InputTextSensitiveContentDetected.PolicyViolation"}, ContentFilterError),
+            ("volcengine", 400, {"code": "SensitiveContentDetected.SevereViolation"}, ContentFilterError),
+            ("volcengine", 400, {"code": "OutputTextRiskDetection", "type": "BadRequest"}, ContentFilterError),
+            ("volcengine", 400, {"code": "ContentSecurityDetectionError"}, BadRequestError),
             ("volcengine", 404, {"code": "ModelNotOpen", "type": "NotFound"}, ModelNotFoundError),
             ("aliyun_openai_compatible", 400, {"code": "Arrearage"}, InsufficientBalanceError),
             ("aliyun_openai_compatible", 400, {"code": "data_inspection_failed"}, ContentFilterError),
+            (
+                "aliyun_openai_compatible",
+                400,
+                {"code": "invalid_parameter_error", "message": "Range of input length should be [1, 98304]"},
+                ContextLengthError,
+            ),
             ("qianfan", 400, {"code": "tokens_too_long"}, ContextLengthError),
             ("llamacpp", 400, {"code": 400, "type": "exceed_context_size_error"}, ContextLengthError),
             ("llamacpp", 503, {"code": 503, "type": "unavailable_error"}, ServerError),
@@ -286,6 +316,74 @@ class TestErrors:
             whole({"error": {"message": "no", **error}}, ask(provider=row), status=status)
         assert type(raised.value) is kind
         assert raised.value.retryable == issubclass(kind, RateLimitError | ServerError)
+
+
+class TestVolcengine:
+    def test_thoughts_that_only_it_can_read_go_back(self) -> None:
+        call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        given = whole(
+            completion("tool_calls", content="", encrypted_content="xyz", tool_calls=[call]), ask(provider="volcengine")
+        )
+        pieces = [delta(encrypted_content="x"), delta(encrypted_content="yz"), delta(tool_calls=[{"index": 0, **call}])]
+        live = streamed(sse(*pieces, STOP), ask(provider="volcengine", stream=True))
+        assert live.answer.message == given.message
+        assert live.reasoning == ""
+
+        turns = [user("?"), given.message, tool_result("c1", "done")]
+        assert ask(turns, provider="volcengine").body["messages"][1]["encrypted_content"] == "xyz"
+        assert "encrypted_content" not in ask(turns, provider="deepseek").body["messages"][1]
+
+    def test_a_host_alone_is_enough(self) -> None:
+        expected = "https://ark.cn-beijing.volces.com/api/v3/chat/completions"
+        assert url("volcengine", base_url="https://ark.cn-beijing.volces.com") == expected
+        expected = "https://vpc.example/compatible-mode/v1/chat/completions"
+        assert url("aliyun_openai_compatible", base_url="https://vpc.example/") == expected
+
+
+class TestMistral:
+    TURNS: ClassVar[list[Any]] = [
+        user("?"),
+        {"role": "assistant", "content": "", "tool_calls": [
+            {"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        ]},
+        tool_result("abcdefghi", "done"),
+        user("And now?"),
+    ]  # fmt: skip
+    REFUSAL: ClassVar[dict[str, Any]] = {
+        "object": "error", "message": "Unexpected role 'user' after role 'tool'", "code": "3230",
+        "type": "invalid_request_message_order", "param": None,
+    }  # fmt: skip
+
+    @pytest.mark.parametrize("row", ["mistral", "vllm", "nvidia"])
+    def test_some_of_its_models_want_an_answer_between_result_and_question(self, row: str) -> None:
+        rendered = ask(self.TURNS, provider=row)
+        assert [turn["role"] for turn in rendered.body["messages"]] == ["user", "assistant", "tool", "user"]
+
+        steps = chat(rendered, NO_RETRY)
+        next(steps)
+        again = steps.send(json_answer(self.REFUSAL, 400))
+        assert isinstance(again, Send)
+        turns: Any = decode_json(again.request.content)
+        assert [turn["role"] for turn in turns["messages"]] == ["user", "assistant", "tool", "assistant", "user"]
+        assert turns["messages"][3]["content"]
+        assert [note.action for note in rendered.adaptations] == ["learned", "converted"]
+        with pytest.raises(BadRequestError):
+            steps.send(json_answer(self.REFUSAL, 400))
+
+    @pytest.mark.parametrize("row", ["mistral", "moonshot"])
+    def test_a_turn_of_which_nothing_is_left_is_not_sent(self, row: str) -> None:
+        thoughts = Message(role="assistant", parts=[Reasoning("Hm", provider=row)])
+        rendered = ask([user("?"), thoughts, user("Well?"), thoughts], provider=row)
+        assert rendered.body["messages"] == [{"role": "user", "content": text} for text in ("?", "Well?")]
+        assert {(note.action, note.subject) for note in rendered.adaptations} == {("dropped", "assistant message")}
+        with pytest.raises(UnsupportedError, match="assistant message"):
+            ask([user("?"), thoughts, user("Well?")], provider=row, strict=True)
+
+    def test_strict_learns_nothing(self) -> None:
+        steps = chat(ask(self.TURNS, provider="mistral", strict=True), NO_RETRY)
+        next(steps)
+        with pytest.raises(BadRequestError):
+            steps.send(json_answer(self.REFUSAL, 400))
 
 
 class TestOthers:

@@ -54,11 +54,8 @@ def test_PM_01_the_other_name_of_max_tokens_is_learned_once(provider, first, sec
     assert [{key: body[key] for key in (first, second) if key in body} for body in bodies] == [{first: 9}, {second: 9}]
     assert [note.action for note in answer.adaptations] == ["learned"]
     again = ask(provider=provider, max_tokens=9)
-    learned = RenderedChat(
-        rendered.endpoint, again.request, again.path,
-        rendered.endpoint.protocol("m").render_chat(again.request, stream=False), False, again.notes,
-    )  # fmt: skip
-    assert second in learned.body, "the endpoint remembers it for the model"
+    learned = rendered.endpoint.protocol("m").render_chat(again.request, stream=False)
+    assert second in learned, "the endpoint remembers it for the model"
     assert first in rendered.endpoint.protocol("another").render_chat(again.request, stream=False)
 
 
@@ -222,7 +219,7 @@ def test_PM_08_what_is_learned_outweighs_what_is_known_of_a_model(model):
 def test_functions_and_thinking_that_exclude_each_other_are_learned():
     message = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions."
     message += " To use function tools, use /v1/responses or set reasoning_effort to 'none'."
-    rendered = ask(provider="openai", reasoning="high", tools=[{"name": "f", "parameters": None}])
+    rendered = ask(reasoning="high", tools=[{"name": "f", "parameters": None}])
 
     answer, bodies = taught(rendered, refusal("reasoning_effort", "", message))
 

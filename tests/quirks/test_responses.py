@@ -86,6 +86,26 @@ def test_RS_16_thoughts_of_another_server_do_not_go_out():
     assert [(note.action, note.subject) for note in rendered.adaptations] == [("dropped", "reasoning")]
 
 
+def test_RS_16_no_text_stands_between_a_thought_and_its_call():
+    turn = assistant(Reasoning("hm", encrypted="gAAAA"), "", CALL)
+
+    items = ask([user("?"), turn, tool_result(CALL, "7")], provider=ROW).body["input"]
+
+    assert [item.get("type", "message") for item in items[1:]] == ["reasoning", "function_call", "function_call_output"]
+
+
+def test_ids_of_another_provider_may_be_too_long():
+    """Found in the wild: `Invalid 'input[2].call_id': string too long. Expected a string with maximum length 64`."""
+    calls = [ToolCall(id=f"{'x' * 80}{number}", name="f") for number in range(2)]
+
+    items = ask([user("?"), assistant(*calls), *(tool_result(call, "7") for call in calls)], provider=ROW).body["input"]
+
+    ids = [item["call_id"] for item in items[1:]]
+    assert ids[:2] == ids[2:]
+    assert len(set(ids)) == 2
+    assert {len(call_id) for call_id in ids} == {64}
+
+
 @pytest.mark.parametrize("usage", [{}, None, {"input_tokens": 1, "output_tokens": 2, "input_tokens_details": None}])
 def test_US_08_usage_without_details(usage):
     assert read(HI, usage=usage).usage.cached_tokens is None

@@ -1,13 +1,9 @@
-"""Servers of Chat Completions."""
+"""Chat Completions in the cloud, and the row for any other address of it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from llm_connector.errors import ConfigurationError
 from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_thinking import NO_THINKING, Thinking
 from llm_connector.providers import model_rules as rules
@@ -20,45 +16,24 @@ from llm_connector.providers.dialects import (
     PerplexityCompletions,
     VolcengineCompletions,
 )
-from llm_connector.providers.embedded import EmbeddedCompletions, start_embedded
+from llm_connector.providers.openai import OpenAICompletions
 from llm_connector.providers.spec import CHAT_AND_TOOLS, EVERYTHING, ProviderSpec
 
-__all__ = ["ROWS", "in_workspace"]
+__all__ = ["ROWS"]
 
 _REASONING = CHAT_AND_TOOLS | {"reasoning", "structured_output", "models"}
 _TEXT_ONLY = {"unknown variant `image_url`": "this model reads text only: leave out images, or use a model that sees"}
-_WORKSPACE_REGIONS = {
-    "cn": "cn-beijing", "international": "ap-southeast-1", "us": "us-east-1", "hongkong": "cn-hongkong",
-}  # fmt: skip
-
-
-def in_workspace(spec: ProviderSpec, region: str | None, credentials: Mapping[str, Any]) -> ProviderSpec:
-    """A row of Aliyun at the gateway of `workspace=`, which becomes a part of the host name."""
-    workspace = credentials.get("workspace")
-    if workspace is None or not isinstance(spec.base_url, Mapping):
-        return spec
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", str(workspace)):
-        raise ConfigurationError(
-            f"workspace is {workspace!r}; give its id: letters, digits, - and _", provider=spec.name
-        )
-    place = _WORKSPACE_REGIONS.get(region or "cn")
-    if place is None:
-        known = ", ".join(map(repr, _WORKSPACE_REGIONS))
-        raise ConfigurationError(f"region {region!r} has no workspaces; those that do are {known}", provider=spec.name)
-    path = spec.base_url["cn"].partition("aliyuncs.com")[2]
-    return replace(spec, base_url={region or "cn": f"https://{workspace}.{place}.maas.aliyuncs.com{path}"})
-
-
 ROWS = (
     ProviderSpec(
         name="openai",
-        protocol=ChatCompletions(
+        protocol=OpenAICompletions(
             max_tokens_field="max_completion_tokens", unsupported=frozenset({"top_k"}), models=rules.OPENAI_MODELS
         ),
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),
         api_key_env=("OPENAI_API_KEY",),
         supports=EVERYTHING - {"video"},
+        embedding_batch=2048,
         docs="https://platform.openai.com/docs/api-reference/chat",
     ),
     ProviderSpec(
@@ -84,30 +59,6 @@ ROWS = (
         supports=_REASONING,
         remedies=_TEXT_ONLY,
         docs="https://api-docs.deepseek.com",
-    ),
-    ProviderSpec(
-        name="aliyun_openai_compatible",
-        protocol=ChatCompletions(
-            thinking=replace(rules.SWITCH_AND_BUDGET, default=False), thinking_forbids=frozenset({"tool_choice"}),
-            stream_only="thinking", prefill="partial", empty_content="", audio_urls="data", temperatures=(0.0, 1.99),
-            models=rules.ALIYUN_MODELS,
-        ),
-        base_url={
-            "cn": "https://dashscope.aliyuncs.com/compatible-mode/v1",
-            "international": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-            "us": "https://dashscope-us.aliyuncs.com/compatible-mode/v1",
-            "hongkong": "https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1",
-            "finance": "https://dashscope-finance.aliyuncs.com/compatible-mode/v1",
-            "coding": "https://coding.dashscope.aliyuncs.com/v1",
-            "coding_international": "https://coding-intl.dashscope.aliyuncs.com/v1",
-        },
-        base_url_env=("DASHSCOPE_COMPATIBLE_BASE_URL",),
-        api_key_env=("DASHSCOPE_API_KEY",),
-        credentials=("workspace",),
-        credential_env={"workspace": ("DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID")},
-        configure=in_workspace,
-        supports=EVERYTHING - {"documents"},
-        docs="https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope",
     ),
     ProviderSpec(
         name="tencent",
@@ -155,8 +106,8 @@ ROWS = (
         protocol=MoonshotCompletions(
             thinking=rules.SWITCH, thinking_forbids=frozenset({"tool_choice"}), replay="tool_turns",
             lost_reasoning="(not kept)", max_tokens_field="max_completion_tokens", json_output="mode",
-            required_choice=None, prefill="partial", image_urls=False, unsupported=frozenset({"strict"}),
-            models=rules.MOONSHOT_MODELS,
+            required_choice=None, prefill="partial", image_urls=False, empty_turns=False,
+            unsupported=frozenset({"strict"}), models=rules.MOONSHOT_MODELS,
         ),
         base_url={"cn": "https://api.moonshot.cn/v1", "global": "https://api.moonshot.ai/v1"},
         base_url_env=("MOONSHOT_BASE_URL", "MOONSHOT_API_BASE"),
@@ -220,17 +171,6 @@ ROWS = (
         docs="https://docs.siliconflow.cn/cn/api-reference/chat-completions/chat-completions",
     ),
     ProviderSpec(
-        name="xinference",
-        protocol=ChatCompletions(
-            thinking=replace(rules.TEMPLATE, effort="", efforts=()), replay="tool_turns", think_tags=True,
-            turns="system_first", empty_content="",
-        ),
-        base_url="http://localhost:9997/v1",
-        optional_key_env=("XINFERENCE_API_KEY",),
-        supports=_REASONING | {"images", "embeddings", "rerank"},
-        docs="https://inference.readthedocs.io/en/latest/reference/index.html",
-    ),
-    ProviderSpec(
         name="groq",
         protocol=ChatCompletions(
             thinking=NO_THINKING, replay="tool_turns", reasoning_field="reasoning",
@@ -246,7 +186,8 @@ ROWS = (
         name="mistral",
         protocol=MistralCompletions(
             thinking=rules.efforts("none", "high", default=False), replay="tool_turns", required_choice="any",
-            turns="alternating", prefill="prefix", empty_content="", stream_usage=False, models=rules.MISTRAL_MODELS,
+            turns="alternating", prefill="prefix", empty_content="", empty_turns=False, stream_usage=False,
+            models=rules.MISTRAL_MODELS,
             unsupported=frozenset({"top_k", "logit_bias", "logprobs", "top_logprobs", "user"}),
         ),
         base_url="https://api.mistral.ai/v1",
@@ -348,47 +289,5 @@ ROWS = (
         api_key_env=("MODELSCOPE_API_KEY", "MODELSCOPE_SDK_TOKEN"),
         supports=_REASONING | {"images"},
         docs="https://modelscope.cn/docs/model-service/API-Inference/intro",
-    ),
-    ProviderSpec(
-        name="vllm",
-        protocol=ChatCompletions(
-            thinking=rules.TEMPLATE, replay="tool_turns", reasoning_field="reasoning", think_tags=True,
-            turns="system_first",
-        ),
-        base_url="http://localhost:8000/v1",
-        optional_key_env=("VLLM_API_KEY",),
-        supports=EVERYTHING - {"documents"} | {"rerank"},
-        docs="https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
-    ),
-    ProviderSpec(
-        name="llamacpp",
-        protocol=ChatCompletions(
-            thinking=rules.TEMPLATE, replay="tool_turns", think_tags=True, turns="system_first"
-        ),
-        base_url="http://127.0.0.1:8080/v1",
-        optional_key_env=("LLAMA_API_KEY",),
-        supports=EVERYTHING - {"documents", "video"} | {"rerank"},
-        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
-    ),
-    ProviderSpec(
-        name="lmstudio",
-        protocol=ChatCompletions(
-            thinking=rules.efforts("low", "medium", "high"), replay="tool_turns", think_tags=True,
-            turns="system_first", empty_content="", image_urls=False,
-        ),
-        base_url="http://localhost:1234/v1",
-        optional_key_env=("LM_STUDIO_API_KEY",),
-        supports=_REASONING | {"images", "embeddings"},
-        docs="https://lmstudio.ai/docs/developer/openai-compat",
-    ),
-    ProviderSpec(
-        name="local",
-        protocol=EmbeddedCompletions(think_tags=True, thinking=Thinking()),
-        base_url="http://127.0.0.1/v1",
-        prepare=start_embedded,
-        default_model="smollm2-135m-instruct",
-        default_embedding_model="all-minilm-l6-v2",
-        supports=CHAT_AND_TOOLS | {"structured_output", "embeddings", "models", "count_tokens"},
-        docs="https://github.com/ggml-org/llama.cpp/tree/master/tools/server",
     ),
 )  # fmt: skip

@@ -28,7 +28,9 @@ ROWS = (
         protocol=Responses(
             least_tokens=16,
             models=OPENAI_MODELS,
-            fallback=ChatCompletions(max_tokens_field="max_completion_tokens", unsupported=_TOP_K),
+            fallback=ChatCompletions(
+                max_tokens_field="max_completion_tokens", unsupported=_TOP_K, models=OPENAI_MODELS
+            ),
         ),
         base_url="https://api.openai.com/v1",
         base_url_env=("OPENAI_BASE_URL",),

@@ -29,7 +29,7 @@ from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.completion_thinking import NO_THINKING, Models, Thinking, for_models
 from llm_connector.protocols.failures import ErrorDetail
-from llm_connector.protocols.thinking import _overlap
+from llm_connector.protocols.thinking import overlap
 from llm_connector.providers.model_rules import SWITCH
 from llm_connector.providers.spec import CHAT_AND_TOOLS, ProviderSpec
 from llm_connector.signatures import zhipu_jwt
@@ -49,38 +49,44 @@ class _ZhipuParser(CompletionParser):
         self._executed: dict[Any, dict[str, Any]] = {}
         self._cut: dict[int, str] = {}
 
-    def _feed_call(
+    def feed_call(
         self, piece: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
     ) -> None:
         """Calls of MCP servers were made by Zhipu itself: nobody shall make them again."""
         if piece.get("type") != "mcp":
-            super()._feed_call(piece, assembly, chunks, whole=whole)
+            super().feed_call(piece, assembly, chunks, whole=whole)
             return
         call = piece.get("mcp") or {}
         known = self._executed.setdefault(piece.get("id") or call.get("id"), {})
         known.update({key: value for key, value in call.items() if value is not None})
 
-    def _split_text(self, text: str, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+    def split_text(self, text: str, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        """Take text, out of its box."""
         text = self._cut.pop(assembly.index, "") + text
         for mark in _BOX:
             text = text.replace(mark, "")
-        kept = max(_overlap(text, mark) for mark in _BOX)
+        kept = max(overlap(text, mark) for mark in _BOX)
         if kept:
             text, self._cut[assembly.index] = text[:-kept], text[-kept:]
         if text:
-            super()._split_text(text, assembly, chunks)
+            super().split_text(text, assembly, chunks)
 
     def flush(self) -> Iterable[ChatChunk]:
         """Text held back because it may have been the beginning of a tag."""
         chunks: list[ChatChunk] = []
         for index in list(self._cut):
-            super()._split_text(self._cut.pop(index), self.assembly.choice(index), chunks)
+            super().split_text(self._cut.pop(index), self.assembly.choice(index), chunks)
         return [*chunks, *super().flush()]
+
+    def ended(self) -> bool:
+        """The same; a failure may look like an end before anything has come."""
+        return super().ended() and any(choice.raw_reason or choice.begun() for choice in self.assembly.choices.values())
 
     def response(self, *, interrupted: bool = False) -> ChatResponse:
         """The answer so far, under the id that the server's support asks for."""
         answer = super().response(interrupted=interrupted)
-        answer.request_id = answer.extra.pop("request_id", None) or answer.id
+        given = answer.extra.pop("request_id", None)
+        answer.request_id = given if given and isinstance(given, str) else answer.id
         if self._executed:
             answer.extra["mcp_calls"] = list(self._executed.values())
         return answer
@@ -137,9 +143,9 @@ class _ZhipuCompletions(ChatCompletions):
         """No forced tool, or thinking that does not stop, after a 400 that says so."""
         message = failure.message
         if "tool_choice" in message and "tool_choice" not in self.unsupported:
-            return self._taught(unsupported=self.unsupported | {"tool_choice"}), "tool_choice is refused by this model"
+            return self.taught(unsupported=self.unsupported | {"tool_choice"}), "tool_choice is refused by this model"
         if "thinking" in message and "disabled" in message and self.thinking != _ALWAYS:
-            return self._taught(thinking=_ALWAYS), "thinking cannot be switched off here"
+            return self.taught(thinking=_ALWAYS), "thinking cannot be switched off here"
         return super().learn(failure, status)
 
 
