@@ -203,7 +203,7 @@ def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str
     shown = shown_headers(rendered.endpoint, headers)
     known = answer.request_id or request_id(shown)
     # Three assignments would cost a microsecond each.
-    answer.__dict__.update(headers=shown, request_id=known, adaptations=list(rendered.notes.adaptations))
+    vars(answer).update(headers=shown, request_id=known, adaptations=list(rendered.notes.adaptations))
     provider = rendered.endpoint.spec.name
     for choice in answer.choices:
         parts = choice.message.parts

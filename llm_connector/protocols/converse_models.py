@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supp
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -63,7 +63,7 @@ _NOVA_2 = Family(
 _EFFORT = Family("reasoning_effort", ("low", "medium", "high"), json_schema=True)
 _KIMI = Family("reasoning_effort", ("low", "medium", "high"), json_schema=True, shown=_NONE, opens=True)
 _QWEN = Family("reasoning_config", ("low", "high"), json_schema=True, choices=_NONE, shown=_NONE, opens=True)
-_GLM = Family(json_schema=True, choices=_ANY, opens=True)
+_GLM = Family("always", json_schema=True, choices=_ANY, opens=True)
 _SCHEMA = Family(json_schema=True)
 _MISTRAL_3 = Family(json_schema=True, choices=_ANY, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
 _MISTRAL = Family(choices=_NONE, streams_calls=False, apart=_ALL, shown=_DOCUMENTS, short_ids=True)
@@ -86,12 +86,14 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Family], ...] = tuple(
         (r"glm-", _GLM),
         (r"deepseek[.-]r1", Family("always", choices=_NONE)),
         (r"deepseek[.-]", Family(json_schema=True)),
-        (r"mistral-large-3|ministral-3|magistral", _MISTRAL_3),
+        (r"magistral", replace(_MISTRAL_3, thinking="always")),
+        (r"mistral-large-3|ministral-3", _MISTRAL_3),
         (r"mistral-large", _MISTRAL_LARGE),
         (r"mistral-7b|mixtral", _MISTRAL_OLD),
         (r"mistral[.-]|pixtral", _MISTRAL),
         (r"llama", _LLAMA),
-        (r"gemma-3|minimax-m|nemotron", _SCHEMA),
+        (r"gemma-3", _SCHEMA),
+        (r"minimax-m|nemotron", Family("always", json_schema=True)),
         (r"palmyra", _PALMYRA),
         (r"titan-t", Family(choices=_NONE, system=False)),
         (r"cohere\.|ai21\.|jamba|command-r", Family(choices=_NONE)),
@@ -125,7 +127,7 @@ def reasoning_fields(family: Family, asked: ReasoningOption, notes: Notes) -> di
         return {}
     if family.thinking == "always":
         if switched_off(asked):
-            notes.add("downgraded", "reasoning", "this model cannot stop thinking")
+            notes.add("downgraded", "reasoning", "thinking is left to this model: there is no switch for it here")
         elif asked is not True:
             notes.add("dropped", "reasoning", "how much this model thinks cannot be changed")
         return {}

@@ -5,6 +5,7 @@ https://docs.ollama.com/api/chat (checked 2026-11)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -166,6 +167,9 @@ class OllamaChat(Protocol):
         if not self.thinking:
             notes.add("dropped", "reasoning", "this model does not think")
             return None
+        if off and _LEVELS_ONLY(request.model or ""):
+            notes.add("downgraded", "reasoning", "this model cannot stop thinking; sent as 'low'")
+            return "low"
         if isinstance(asked, bool) or off:
             return not off
         if not self.efforts:
@@ -174,6 +178,8 @@ class OllamaChat(Protocol):
         return effort_of(asked, self.efforts, notes)
 
 
+_LEVELS_ONLY = re.compile(r"gpt-oss").search
+"""Models that ignore `think` as a boolean. https://docs.ollama.com/capabilities/thinking (checked 2026-11)"""
 _OPTIONS = {
     "temperature": "temperature",
     "top_p": "top_p",

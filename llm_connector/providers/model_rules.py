@@ -144,7 +144,7 @@ MINIMAX_MODELS: tuple[Models, ...] = (
 """https://platform.minimaxi.com/docs/api-reference/text-openai-api (checked 2026-11)"""
 
 PERPLEXITY_MODELS: tuple[Models, ...] = (
-    for_models(r"reasoning|research", thinking=efforts("low", "medium", "high")),
-    for_models(r"reasoning", think_tags=True),
+    for_models(r"research", thinking=efforts("low", "medium", "high")),
+    for_models(r"reasoning", thinking=_ALWAYS, think_tags=True),
 )
 """https://docs.perplexity.ai (checked 2026-11)"""

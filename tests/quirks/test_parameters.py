@@ -231,3 +231,19 @@ def test_a_request_knows_no_defaults():
     unset = ChatRequest(messages=[user("?")]).model_dump(exclude={"messages"})
 
     assert {value for value in unset.values() if not isinstance(value, list)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("bedrock", "zai.glm-4.7"),
+        ("bedrock", "minimax.minimax-m2"),
+        ("bedrock", "mistral.magistral-small-2509"),
+        ("ollama", "gpt-oss:20b"),
+        ("perplexity", "sonar-reasoning-pro"),
+    ],
+)
+def test_thinking_that_cannot_be_stopped_is_reported(provider, model):
+    rendered = ask(provider=provider, model=model, reasoning=False)
+
+    assert [note.subject for note in rendered.adaptations] == ["reasoning"]
