@@ -109,6 +109,8 @@ class Configuration:
         from llm_connector.model_facts import find_facts
 
         known = model if isinstance(model, ModelInfo) else ModelInfo(id=self.model_or_raise(model))
+        if self.endpoint.spec.context_window is not None:
+            return known.with_facts({"context_window": self.endpoint.spec.context_window})
         facts = find_facts(known.id, self.endpoint.spec.name, self.endpoint.base_url)
         return known if facts is None else known.with_facts(facts)
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
+from urllib.parse import quote
 
 from llm_connector.framing import SSEDecoder
 from llm_connector.protocols.base import ChunkParser, Protocol
@@ -24,13 +25,13 @@ from llm_connector.protocols.completion_thinking import (
     for_models,
     placed,
 )
-from llm_connector.protocols.completion_turns import Turns, in_order
+from llm_connector.protocols.completion_turns import Turns, bridged, in_order
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.functions import function_form, named_field, quoted, refuses_field, schema_form
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Tool
+from llm_connector.types import Audio, ChatRequest, Document, Embeddings, Image, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
 __all__ = ["ChatCompletions", "JsonOutput", "StreamOnly"]
@@ -56,9 +57,11 @@ class ChatCompletions(Protocol):
     `think_tags`: the server leaves `<think>` in the text (vLLM, llama.cpp and others).
     `json_output`: DeepSeek and Xiaomi have JSON mode only; MiniMax and LongCat follow the prompt.
     `required_choice`: the word for a forced call; `any` on Mistral, None where there is none (Moonshot).
-    `turns`: what order chat templates insist on (vLLM and other local servers, Mistral, Perplexity).
+    `turns`: what order chat templates insist on (vLLM and other local servers, Mistral, Perplexity); some of Mistral's
+    models, wherever they run, teach `bridged`.
     `prefill`: marks a last assistant turn as the beginning of the answer (`prefix` on Mistral, `partial` on Kimi).
     `empty_content`: beside tool calls; Ollama's `/v1` refuses null, Bedrock's gateways refuse `""`.
+    `empty_turns`: False where assistant turns without text or calls are refused (Mistral, Moonshot).
     `image_urls`: False where images must be embedded (Moonshot, LM Studio).
     `audio_urls`: the key of `input_audio` that takes a URL: `data` on Aliyun, `url` on Volcengine; others have none.
     `temperatures`: the range a server takes, where it is narrower than 0 to 2 (LongCat, MiniMax, Moonshot).
@@ -89,6 +92,7 @@ class ChatCompletions(Protocol):
     turns: Turns = "any"
     prefill: str = ""
     empty_content: str | None = None
+    empty_turns: bool = True
     image_urls: bool = True
     audio_urls: str = ""
     temperatures: tuple[float, float] | None = None
@@ -140,32 +144,41 @@ class ChatCompletions(Protocol):
             memo[model] = found
         return found
 
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Documents, and what this server takes no URL of."""
+        own = self.of_model(model)
+        if isinstance(part, Image):
+            return not own.image_urls
+        return isinstance(part, Document) or (isinstance(part, Audio) and not own.audio_urls)
+
     def learn(self, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """The other name of `max_tokens`, other efforts, or no field at all, after a 400 that says so."""
         refused, message = failure.param or "", failure.message
         other = "max_completion_tokens" if self.max_tokens_field == "max_tokens" else "max_tokens"
         wanted = self.max_tokens_field in (refused, *quoted(message)) and other in message
         if wanted or (refused == self.max_tokens_field and failure.code == "unsupported_parameter"):
-            return self._taught(max_tokens_field=other), f"{self.max_tokens_field} is called {other} here"
+            return self.taught(max_tokens_field=other), f"{self.max_tokens_field} is called {other} here"
         if self.stream_usage and ("stream_options" in message or "include_usage" in message):
-            return self._taught(stream_usage=False), "stream_options is refused, so streams may lack usage"
+            return self.taught(stream_usage=False), "stream_options is refused, so streams may lack usage"
         if self.tools_thinking and "reasoning_effort" in (refused, *quoted(message)) and "/v1/responses" in message:
-            return self._taught(tools_thinking=False), f"{_TOOLS_OR_THOUGHTS}, so this went without thinking"
+            return self.taught(tools_thinking=False), f"{_TOOLS_OR_THOUGHTS}, so this went without thinking"
+        if self.turns != "bridged" and "Unexpected role 'user' after role 'tool'" in message:
+            return self.taught(turns="bridged"), "a user turn may not follow a tool result with this model"
         if self.stream_only != "always" and _STREAMS_ONLY.search(message):
-            return self._taught(stream_only="always"), "this model answers with streams only, so one was collected"
+            return self.taught(stream_only="always"), "this model answers with streams only, so one was collected"
         fixed = _FIXED.search(message)
         field = fixed[1] if fixed else named_field(failure, _DROPPABLE)
         known = efforts_named(message) if field == "reasoning_effort" else ()
         if known and known != self.thinking.efforts:
             thinking = replace(self.thinking, effort=field, efforts=known)
-            return self._taught(thinking=thinking), f"the efforts are {', '.join(known)}"
+            return self.taught(thinking=thinking), f"the efforts are {', '.join(known)}"
         if field and (fixed or refuses_field(failure)) and field not in self.unsupported:
-            return self._taught(unsupported=self.unsupported | {field}), f"{field} is refused by this model"
+            return self.taught(unsupported=self.unsupported | {field}), f"{field} is refused by this model"
         return None
 
     def models_path(self, cursor: str | None) -> str:
         """The list has one page on most servers; some give `has_more` and `last_id`."""
-        return f"models?after={cursor}" if cursor else "models"
+        return f"models?after={quote(cursor, safe='')}" if cursor else "models"
 
     def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
         """The models, from an object with `data` or a bare list."""
@@ -196,7 +209,7 @@ class ChatCompletions(Protocol):
         """Index and score of each document."""
         return ranks_of(body)
 
-    def _taught(self, **changes: Any) -> Self:
+    def taught(self, **changes: Any) -> Self:
         """This protocol as a refusal taught it, which outweighs what is known of the model."""
         if not self.models:
             return replace(self, **changes)
@@ -218,6 +231,7 @@ class ChatCompletions(Protocol):
             reasoning_field=self.reasoning_field,
             lost_reasoning=self.lost_reasoning if thinks else None,
             empty_content=self.empty_content,
+            empty_turns=self.empty_turns,
             cache_control=self.cache_control,
             image_urls=self.image_urls,
             audio_urls=self.audio_urls,
@@ -226,8 +240,11 @@ class ChatCompletions(Protocol):
         )
         turns = in_order(request.messages, self.turns, notes)
         body: dict[str, Any] = {"model": request.model, "messages": form.render(turns)}
-        if self.prefill and turns[-1].role == "assistant" and "tool_calls" not in body["messages"][-1]:
-            body["messages"][-1][self.prefill] = True
+        if self.turns == "bridged":
+            body["messages"] = bridged(body["messages"], notes)
+        last = body["messages"][-1] if self.prefill and body["messages"] else {}
+        if last.get("role") == "assistant" and "tool_calls" not in last:
+            last[self.prefill] = True
         body |= self._sampling(request, notes)
         if asked is not None:
             body |= self.thinking.render(asked, notes)

@@ -11,20 +11,22 @@ from typing import Any
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.protocols.assembly import ChoiceAssembly
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
-from llm_connector.protocols.completion_messages import THINKING_PARTS
+from llm_connector.protocols.completion_messages import ENCRYPTED, THINKING_PARTS
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
 from llm_connector.wire import Json
 
-__all__ = ["CompletionParser", "completion_usage"]
+__all__ = ["CompletionParser", "completion_usage", "count_in"]
 
 # The wire has no order between these; calls come after both.
 _REASONING, _TEXT = 0, 1
 
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
-_REFUSALS = ("message", "detail", "Response")
+_REFUSALS = ("message", "detail", "msg", "error_msg", "errors", "Response")
 """Keys of an event without choices that make it an error, although it has no `error`."""
+_TOO_MANY = 1 << 53
+"""More than any server counts: infinity, or a number that is none."""
 _NOT_EXTRA = frozenset(
     {
         *("id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "provider", "x_groq"),
@@ -35,20 +37,20 @@ _NOT_EXTRA = frozenset(
 
 def completion_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts under any of the names that servers of this format use; details may be null at every level."""
-    prompt_details = usage.get("prompt_tokens_details") or {}
-    completion_details = usage.get("completion_tokens_details") or {}
+    prompt_details = _object(usage.get("prompt_tokens_details"))
+    completion_details = _object(usage.get("completion_tokens_details"))
     counts = {
-        "input_tokens": _count(usage, "prompt_tokens", "input_tokens"),
-        "output_tokens": _count(usage, "completion_tokens", "output_tokens"),
-        "total_tokens": _count(usage, "total_tokens"),
-        "cached_tokens": _count(prompt_details, "cached_tokens"),
-        "cache_write_tokens": _count(prompt_details, "cache_write_tokens", "cache_creation_tokens"),
-        "reasoning_tokens": _count(completion_details, "reasoning_tokens"),
+        "input_tokens": count_in(usage, "prompt_tokens", "input_tokens"),
+        "output_tokens": count_in(usage, "completion_tokens", "output_tokens"),
+        "total_tokens": count_in(usage, "total_tokens"),
+        "cached_tokens": count_in(prompt_details, "cached_tokens"),
+        "cache_write_tokens": count_in(prompt_details, "cache_write_tokens", "cache_creation_tokens"),
+        "reasoning_tokens": count_in(completion_details, "reasoning_tokens"),
     }
     if counts["cached_tokens"] is None:
-        counts["cached_tokens"] = _count(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+        counts["cached_tokens"] = count_in(usage, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
     if counts["reasoning_tokens"] is None:
-        counts["reasoning_tokens"] = _count(usage, "reasoning_tokens")
+        counts["reasoning_tokens"] = count_in(usage, "reasoning_tokens")
     given, spoken, thought = counts["input_tokens"], counts["output_tokens"], counts["reasoning_tokens"]
     if given is not None and spoken is not None and thought and counts["total_tokens"] == given + spoken + thought:
         counts["output_tokens"] = spoken + thought  # xAI counts thoughts beside the answer, not in it
@@ -57,12 +59,18 @@ def completion_usage(usage: Mapping[str, Any]) -> Usage:
     return Usage(**counts, details=dict(usage))
 
 
-def _count(usage: Mapping[str, Any], *names: str) -> int | None:
+def count_in(counts: Mapping[str, Any], *names: str) -> int | None:
+    """The first number under these names, as a whole one."""
     for name in names:
-        value = usage.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        value = counts.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_MANY:
             return int(value)
     return None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """The value, if it is an object: what only informs must not cost an answer that is paid for."""
+    return value if isinstance(value, dict) else {}
 
 
 class CompletionParser(ChunkParser):
@@ -74,9 +82,9 @@ class CompletionParser(ChunkParser):
         super().__init__(request)
         self._names = ToolNames(request)
         self._split = split
-        self._splitters: dict[int, ThinkSplitter] = {}
+        self.splitters: dict[int, ThinkSplitter] = {}
         self._doubled: set[int] = set()
-        self._usage: dict[str, Any] | None = None
+        self._usage: Any = None
         self._citations: list[dict[str, Any]] = []
         self._audio: dict[str, Any] = {}
         self._headed = False
@@ -84,6 +92,7 @@ class CompletionParser(ChunkParser):
         self._first = self.assembly.choice(0)
         self._text = self._first.text(_TEXT).pieces
         self._simple = False
+        self._plain_calls = type(self).feed_call is CompletionParser.feed_call
         self._wanted = _wanted(request)
         # One server counts the index of a single choice up with each event: it matters where several were asked for.
         self._several = request is None or self._wanted > 1
@@ -101,7 +110,7 @@ class CompletionParser(ChunkParser):
                     self._text.append(text)
                     return (ChatChunk(text),)
                 calls = delta.get("tool_calls")
-                if calls and len(calls) == 1:
+                if calls and len(calls) == 1 and self._plain_calls:
                     piece = self._first.feed_call(calls[0], self._names)
                     return () if piece is None else (ChatChunk("", "", piece),)
         return self._read_event(body)
@@ -121,11 +130,11 @@ class CompletionParser(ChunkParser):
         if choices:
             several = self._several or len(choices) > 1
             for choice in choices:
-                self._read_choice(choice, (choice.get("index") or 0) if several else 0, chunks)
+                self.read_choice(choice, (count_in(choice, "index") or 0) if several else 0, chunks)
         elif "choices" not in body and any(body.get(key) for key in _REFUSALS):
             raise ErrorEvent(body)
         if not usage and "x_groq" in body:
-            self._usage = (body["x_groq"] or {}).get("usage") or self._usage
+            self._usage = _object(body["x_groq"]).get("usage") or self._usage
         return chunks
 
     def read_whole(self, body: Json) -> Iterable[ChatChunk]:
@@ -139,22 +148,21 @@ class CompletionParser(ChunkParser):
             body = nested  # OpenRouter, rarely: the answer sits under the provider's name
         choices = body.get("choices")
         if not isinstance(choices, list) or not choices:
-            if any(key in body for key in ("message", "detail", "code", "msg", "Response")):
+            if any(key in body for key in ("code", *_REFUSALS)):
                 raise ErrorEvent(body)
             raise ParseError(f"the answer has no choices; it has the keys {sorted(body)}", body=excerpt(str(body)))
         self.raw.update(body)
         chunks: list[ChatChunk] = []
         if (head := self.assembly.head(body.get("id"), body.get("model"))) is not None:
             chunks.append(head)
-        self._usage = body.get("usage") or (body.get("x_groq") or {}).get("usage")
+        self._usage = body.get("usage") or _object(body.get("x_groq")).get("usage")
         for number, choice in enumerate(choices):
-            self._read_choice(choice, number, chunks, whole=True)
+            self.read_choice(choice, number, chunks, whole=True)
         self.done = self._whole = True
         return chunks
 
-    def _read_choice(
-        self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False
-    ) -> None:
+    def read_choice(self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False) -> None:
+        """Take one choice of an event, or of a whole answer."""
         assembly = self.assembly.choices.get(number) or self.assembly.choice(number)
         first, second = ("message", "delta") if whole else ("delta", "message")
         delta = choice.get(first)
@@ -175,7 +183,7 @@ class CompletionParser(ChunkParser):
     ) -> None:
         content = delta.get("content")
         if len(delta) > 1 or content is None:
-            reasoning = self._reasoning(delta, assembly)
+            reasoning = self.reasoning_of(delta, assembly)
             if reasoning:
                 chunks.append(ChatChunk(reasoning=reasoning, choice=assembly.index))
                 if content == reasoning and not whole and self._doubles(assembly):
@@ -184,7 +192,7 @@ class CompletionParser(ChunkParser):
             if type(content) is not str:
                 self._read_parts(content, assembly, chunks)
             elif self._split:
-                self._split_text(content, assembly, chunks)
+                self.split_text(content, assembly, chunks)
             else:
                 assembly.text(_TEXT).pieces.append(content)
                 chunks.append(ChatChunk(content, choice=assembly.index))
@@ -201,41 +209,46 @@ class CompletionParser(ChunkParser):
         self, delta: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
     ) -> None:
         for piece in delta.get("tool_calls") or ():
-            self._feed_call(piece, assembly, chunks, whole=whole)
+            self.feed_call(piece, assembly, chunks, whole=whole)
         legacy = delta.get("function_call")
         if legacy:
-            self._feed_call({"function": legacy, "index": 0}, assembly, chunks, whole=whole)
+            self.feed_call({"function": legacy, "index": 0}, assembly, chunks, whole=whole)
         if delta.get("refusal"):
-            assembly.refusal.append(delta["refusal"])
-        for annotation in delta.get("annotations") or ():
-            self._citations.append(annotation.get("url_citation") or annotation)
+            assembly.refusal.append(str(delta["refusal"]))
+        annotations = delta.get("annotations")
+        for annotation in annotations if isinstance(annotations, list) else ():
+            if isinstance(annotation, dict):
+                self._citations.append(_object(annotation.get("url_citation")) or annotation)
         if delta.get("audio"):
             self._read_audio(delta["audio"], assembly, chunks)
 
-    def _feed_call(
+    def feed_call(
         self, piece: dict[str, Any], assembly: ChoiceAssembly, chunks: list[ChatChunk], *, whole: bool
     ) -> None:
+        """Take one element of a `tool_calls` list."""
         delta = assembly.feed_call(piece, self._names, whole=whole)
         if delta is not None:
             chunks.append(ChatChunk(tool_call_delta=delta, choice=assembly.index))
 
-    def _reasoning(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
+    def reasoning_of(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
         """The new thinking of a delta, from one source only: the one the answer began with."""
-        details = delta.get("reasoning_details")
+        details, sealed = delta.get("reasoning_details"), delta.get(ENCRYPTED)
         text, field = "", None
         for name in _REASONING_FIELDS:
             value = delta.get(name)
             if value and isinstance(value, str):
                 text, field = value, name
                 break
-        if not text and not details:
+        if not (text or details or sealed):
             return ""
         block = assembly.reasoning(_REASONING)
+        if isinstance(sealed, str):
+            block.encrypted = (block.encrypted or "") + sealed
         if details:
-            block.details = merged_details(block.details, details)
+            _add_details(block.details, details)
             if not text and block.field in (None, "reasoning_details"):
                 field = "reasoning_details"
-                text = "".join(entry.get("text") or entry.get("summary") or "" for entry in details)
+                text = "".join(str(entry.get("text") or entry.get("summary") or "") for entry in details)
         if block.field is None and text:
             block.field = field
         if block.field not in (None, field, "content", THINKING_PARTS):
@@ -254,18 +267,20 @@ class CompletionParser(ChunkParser):
                 spans = inner if isinstance(inner, list) else [{"text": inner}]
                 text = "".join(str(span.get("text") or "") for span in spans)
                 if part.get("signature"):
-                    assembly.reasoning(_REASONING).signature = part["signature"]
+                    assembly.reasoning(_REASONING).signature = str(part["signature"])
                 if text:
                     block = assembly.reasoning(_REASONING)
                     block.field = THINKING_PARTS
                     block.pieces.append(text)
                     chunks.append(ChatChunk(reasoning=text, choice=assembly.index))
             elif kind in ("text", "output_text") and part.get("text"):
-                assembly.text(_TEXT).pieces.append(part["text"])
-                chunks.append(ChatChunk(part["text"], choice=assembly.index))
+                text = str(part["text"])
+                assembly.text(_TEXT).pieces.append(text)
+                chunks.append(ChatChunk(text, choice=assembly.index))
 
-    def _split_text(self, text: str, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
-        splitter = self._splitters.setdefault(assembly.index, ThinkSplitter())
+    def split_text(self, text: str, assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
+        """Take text in which a thought may stand between tags."""
+        splitter = self.splitters.setdefault(assembly.index, ThinkSplitter())
         self._take_spans(splitter.feed(text), assembly, chunks)
 
     def _take_spans(self, spans: Iterable[tuple[str, str]], assembly: ChoiceAssembly, chunks: list[ChatChunk]) -> None:
@@ -287,13 +302,14 @@ class CompletionParser(ChunkParser):
             known = self._audio.get(key)
             self._audio[key] = known + value if isinstance(known, str) and key in ("data", "transcript") else value
         if audio.get("transcript"):
-            assembly.text(_TEXT).pieces.append(audio["transcript"])
-            chunks.append(ChatChunk(audio["transcript"], choice=assembly.index))
+            text = str(audio["transcript"])
+            assembly.text(_TEXT).pieces.append(text)
+            chunks.append(ChatChunk(text, choice=assembly.index))
 
     def flush(self) -> Iterable[ChatChunk]:
         """Text held back because it may have been the beginning of a tag."""
         chunks: list[ChatChunk] = []
-        for index, splitter in self._splitters.items():
+        for index, splitter in self.splitters.items():
             self._take_spans(splitter.close(), self.assembly.choice(index), chunks)
         return chunks
 
@@ -306,10 +322,9 @@ class CompletionParser(ChunkParser):
         """The answer so far."""
         if self._whole:
             self.flush()
-        if self._usage is not None:
+        if isinstance(self._usage, dict):
             self.assembly.usage = completion_usage(self._usage)
         raw = self.raw if self._whole else {key: value for key, value in self.raw.items() if key != "choices"}
-        created = self.raw.get("created")
         extra = {key: value for key, value in self.raw.items() if key not in _NOT_EXTRA and value is not None}
         if isinstance(self.raw.get("provider"), str):
             extra["provider"] = self.raw["provider"]
@@ -317,7 +332,7 @@ class CompletionParser(ChunkParser):
             extra["audio"] = self._audio
         return self.assembly.respond(
             interrupted=interrupted,
-            created=int(created) if isinstance(created, int | float) and created else None,
+            created=count_in(self.raw, "created") or None,
             citations=[*self._citations, *_sources(self.raw)],
             extra=extra,
             raw=raw,
@@ -344,19 +359,15 @@ def _wanted(request: ChatRequest | None) -> int:
     return wanted if isinstance(wanted, int) else 1
 
 
-def merged_details(known: list[dict[str, Any]], more: Iterable[Any]) -> list[dict[str, Any]]:
-    """`reasoning_details` in order, with the fragments of one entry joined, as a whole answer would hold them."""
-    merged = list(known)
+def _add_details(known: list[dict[str, Any]], more: Iterable[Any]) -> None:
+    """Add `reasoning_details`, with the fragments of one entry joined, as a whole answer would hold them."""
     for entry in more:
         if not isinstance(entry, dict):
             continue
-        last = merged[-1] if merged else None
+        last = known[-1] if known else None
         if last is None or any(last.get(key) != entry.get(key) for key in ("type", "index")):
-            merged.append(dict(entry))
+            known.append(dict(entry))
             continue
-        joined = dict(last)
         for key, value in entry.items():
-            grows = key in ("text", "summary", "data") and isinstance(value, str) and isinstance(joined.get(key), str)
-            joined[key] = joined[key] + value if grows else (value if value is not None else joined.get(key))
-        merged[-1] = joined
-    return merged
+            grows = key in ("text", "summary", "data") and isinstance(value, str) and isinstance(last.get(key), str)
+            last[key] = last[key] + value if grows else (value if value is not None else last.get(key))

@@ -14,7 +14,7 @@ from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.protocols.base import ErrorEvent
-from llm_connector.protocols.completion_chunks import completion_usage
+from llm_connector.protocols.completion_chunks import completion_usage, count_in
 from llm_connector.types import Embeddings, ModelInfo, Usage
 from llm_connector.wire import Json
 
@@ -59,14 +59,12 @@ def ranks_of(body: Json) -> list[tuple[int, float]]:
 
 
 def _model_info(item: Mapping[str, Any]) -> ModelInfo:
-    created = item.get("created")
-    window = item.get("context_length") or item.get("context_window") or item.get("max_model_len")
     return ModelInfo(
         id=str(item.get("id") or item.get("name")),
         name=item.get("name") or item.get("display_name"),
-        created=int(created) if isinstance(created, int | float) else None,
+        created=count_in(item, "created"),
         owner=item.get("owned_by"),
-        context_window=window if isinstance(window, int) else None,
+        context_window=count_in(item, "context_length", "context_window", "max_model_len") or None,
         raw=dict(item),
     )
 

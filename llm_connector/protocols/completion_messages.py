@@ -31,6 +31,7 @@ from llm_connector.types import (
 from llm_connector.wire import encode_json
 
 __all__ = [
+    "ENCRYPTED",
     "NO_MARKS",
     "THINKING_PARTS",
     "MessageForm",
@@ -56,6 +57,7 @@ class MessageForm:
     reasoning_field: str
     lost_reasoning: str | None
     empty_content: str | None
+    empty_turns: bool
     cache_control: bool
     image_urls: bool
     audio_urls: str
@@ -81,7 +83,7 @@ class MessageForm:
                 rendered.extend(self._results(parts, shown))
             elif role == "assistant":
                 rendered.extend(_pictures(shown))
-                rendered.append(self._assistant(message))
+                rendered.extend(self._assistant(message))
             else:
                 rendered.extend(self._other(message, shown))
         rendered.extend(_pictures(shown))
@@ -102,7 +104,7 @@ class MessageForm:
         return [self._part(part) for part in parts if not (isinstance(part, Text) and not part.text)]
 
     def _part(self, part: AnyPart) -> dict[str, Any]:
-        wire = self._bare_part(part)
+        wire = self.bare_part(part)
         mark = self._cache(part)
         return {**wire, "cache_control": cache_control(mark)} if mark else wire
 
@@ -114,7 +116,8 @@ class MessageForm:
             return None
         return mark
 
-    def _bare_part(self, part: AnyPart) -> dict[str, Any]:
+    def bare_part(self, part: AnyPart) -> dict[str, Any]:
+        """A part of a turn, without its cache mark."""
         match part:
             case Text():
                 return {"type": "text", "text": part.text}
@@ -136,10 +139,13 @@ class MessageForm:
                 return {"type": "file", "file": {"filename": name, "file_data": part.data_url}}
             case Video():
                 return {"type": "video_url", "video_url": {"url": part.data_url}}
+            case Opaque(provider=None):  # the caller's own, for this very server
+                return part.data
             case _:
                 return {"type": "text", "text": stand_in(part, "this wire format has no form for it", self.notes)}
 
-    def _assistant(self, message: Message) -> dict[str, Any]:
+    def _assistant(self, message: Message) -> Iterator[dict[str, Any]]:
+        """The turn; none where nothing is left of it (thoughts are not always sent) and an empty one is refused."""
         calls = [self._call(part) for part in message.parts if isinstance(part, ToolCall)]
         text = message.text
         wire: dict[str, Any] = {"role": "assistant", "content": text or (self.empty_content if calls else "")}
@@ -156,7 +162,10 @@ class MessageForm:
                 wire["content"] = f"{wire['content'] or ''}{note}"
             elif isinstance(part, Opaque):
                 self.notes.add("dropped", "opaque", "this wire format has no form for it")
-        return wire
+        if self.empty_turns or wire["content"] or len(wire) > 2:
+            yield wire
+        else:
+            self.notes.add("dropped", "assistant message", "there is neither text nor a call in it")
 
     def _replay(self, message: Message, wire: dict[str, Any]) -> None:
         thoughts = [part for part in message.parts if isinstance(part, Reasoning)]
@@ -176,6 +185,9 @@ class MessageForm:
         details = [entry for part in thoughts for entry in part.details or ()]
         if details:
             wire["reasoning_details"] = details
+        sealed = "".join(part.encrypted or "" for part in thoughts)
+        if sealed:
+            wire[ENCRYPTED] = sealed
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         arguments = call.arguments_raw
@@ -246,6 +258,8 @@ def _pictures(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         shown.clear()
 
 
+ENCRYPTED = "encrypted_content"
+"""Where Volcengine puts thoughts that only it can read."""
 THINKING_PARTS = "content.thinking"
 """`Reasoning.field` of thoughts that came as parts of the content."""
 NO_MARKS = "this place in this wire format has no cache mark; the server caches prompts by itself"

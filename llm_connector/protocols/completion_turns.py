@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from llm_connector.types import AnyPart, Message, Notes, Text
 
-__all__ = ["Turns", "in_order"]
+__all__ = ["Turns", "bridged", "in_order"]
 
-Turns: TypeAlias = Literal["any", "system_first", "alternating"]
-"""`system_first`: one system message, ahead of all. `alternating`: also no two user or assistant turns in a row."""
+Turns: TypeAlias = Literal["any", "system_first", "alternating", "bridged"]
+"""`system_first`: one system message, ahead of all. `alternating`: also no two user or assistant turns in a row.
+
+`bridged`: also an assistant turn between tool results and a user turn.
+"""
+_BRIDGE = "OK."
 
 
 def in_order(messages: Sequence[Message], turns: Turns, notes: Notes) -> Sequence[Message]:
@@ -24,11 +28,22 @@ def in_order(messages: Sequence[Message], turns: Turns, notes: Notes) -> Sequenc
     merged = [_one(told)] if told else []
     for message in rest:
         last = merged[-1] if merged else None
-        if turns == "alternating" and last is not None and _joins(last, message):
+        if turns != "system_first" and last is not None and _joins(last, message):
             merged[-1] = _one([last, message])
         else:
             merged.append(message)
     return merged
+
+
+def bridged(messages: list[dict[str, Any]], notes: Notes) -> list[dict[str, Any]]:
+    """Rendered messages with a short assistant turn wherever a user turn would follow a tool result."""
+    whole: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "user" and whole and whole[-1]["role"] == "tool":
+            whole.append({"role": "assistant", "content": _BRIDGE})
+            notes.add("converted", "messages", f"{_BRIDGE!r} of the assistant stands between tool result and user turn")
+        whole.append(message)
+    return whole
 
 
 def _joins(last: Message, message: Message) -> bool:

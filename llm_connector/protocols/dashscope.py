@@ -37,7 +37,7 @@ from llm_connector.protocols.failures import ErrorDetail, error_detail
 from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Usage
 from llm_connector.wire import Json, decode_json
 
-__all__ = ["DashScope"]
+__all__ = ["DashScope", "failure_kind"]
 
 _TEXT = "services/aigc/text-generation/generation"
 _MULTIMODAL = "services/aigc/multimodal-generation/generation"
@@ -140,12 +140,12 @@ class DashScope(ChatCompletions):
         """The other service, or what thinking forbids, after a refusal that says so."""
         message, known = failure.message, self.of_model("")
         if "url error" in message and not known.other_service:
-            return self._taught(other_service=True), "this model is on the other service for chat"
+            return self.taught(other_service=True), "this model is on the other service for chat"
         thinks = replace(known.thinking, default=True)
         if "enable_thinking must be set to false" in message:
-            return self._taught(stream_only="thinking", thinking=thinks), "this model thinks in streams only"
+            return self.taught(stream_only="thinking", thinking=thinks), "this model thinks in streams only"
         if "tool_choice" in message and "thinking mode" in message:
-            return self._taught(thinking=thinks), "this model thinks unless told not to, and lets no tool be forced"
+            return self.taught(thinking=thinks), "this model thinks unless told not to, and lets no tool be forced"
         return super().learn(failure, status)
 
     def parse_error(self, body: Json) -> ErrorDetail:
@@ -154,7 +154,7 @@ class DashScope(ChatCompletions):
             body = _event_data(body)
         detail = error_detail(body)
         status = body.get(STATUS) if isinstance(body, dict) else None
-        return replace(detail, kind=_kind(detail), status=status if isinstance(status, int) else detail.status)
+        return replace(detail, kind=failure_kind(detail), status=status if isinstance(status, int) else detail.status)
 
     def models_path(self, cursor: str | None) -> str:
         """Path of a page of the catalogue."""
@@ -273,7 +273,7 @@ _KINDS: tuple[tuple[str, type[APIError]], ...] = (
 )
 
 
-def _kind(detail: ErrorDetail) -> type[APIError] | None:
+def failure_kind(detail: ErrorDetail) -> type[APIError] | None:
     """The class of a code; None where the status has to tell."""
     said = f"{detail.code} {detail.message}" if detail.code else detail.message
     return next((kind for words, kind in _KINDS if re.search(words, said, re.IGNORECASE)), None)

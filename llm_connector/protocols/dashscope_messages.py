@@ -76,8 +76,10 @@ def _bare(part: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
         case {"file": {"filename": name}}:
             notes.add("converted", "document", "replaced by a text that names it: this wire format has no documents")
             return {"text": f"[document {name}: not shown, this wire format has no form for it]"}
-        case _:
-            return {"text": part.get("text", "")}
+        case {"type": "text", "text": text}:
+            return {"text": text}
+        case _:  # the caller's own
+            return dict(part)
 
 
 def _joined(first: str | list[dict[str, Any]], second: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
-from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage
+from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage, count_in
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
 from llm_connector.wire import Json
 
@@ -51,7 +51,7 @@ class TencentParser(ChunkParser):
             request = request.model_copy(update={"n": None})  # dropped: there is one answer
         self._reader = CompletionParser(request, split=bool(request and request.think_tags))
         self.assembly = self._reader.assembly
-        self._usage: Mapping[str, Any] | None = None
+        self._usage: Any = None
         self._whole = False
 
     def read(self, body: dict[str, Any]) -> Iterable[ChatChunk]:
@@ -85,10 +85,10 @@ class TencentParser(ChunkParser):
         """The answer so far."""
         answer = self._reader.response(interrupted=interrupted)
         raw = self.raw
-        created, search = raw.get("Created"), raw.get("SearchInfo")
-        if self._usage is not None:
+        search = raw.get("SearchInfo")
+        if isinstance(self._usage, Mapping):
             answer.usage = native_usage(self._usage)
-        answer.created = int(created) if isinstance(created, int | float) and created else None
+        answer.created = count_in(raw, "Created") or None
         answer.request_id = _word(raw.get("RequestId")) or _word(raw.get("Id"))  # the Id is the request's
         found = search.get("SearchResults") if isinstance(search, Mapping) else None
         answer.citations = [_citation(item) for item in found or () if isinstance(item, Mapping)]

@@ -102,7 +102,7 @@ def _textual(part: AnyPart) -> bool:
 def _message(message: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     native: dict[str, Any] = {"Role": message["role"]}
     content = message.get("content")
-    if isinstance(content, list) and all(part["type"] == "text" for part in content):
+    if isinstance(content, list) and all(part.get("type") == "text" for part in content):
         native["Content"] = "\n\n".join(part["text"] for part in content)
     elif isinstance(content, list):
         native["Contents"] = [_part(part, notes) for part in content]
@@ -118,13 +118,14 @@ def _message(message: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
 
 
 def _part(part: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-    if part["type"] == "image_url":
+    kind = part.get("type")
+    if kind == "image_url":
         if "detail" in part["image_url"]:
             notes.add("dropped", "image detail", "this wire format has no such hint")
         return {"Type": "image_url", "ImageUrl": {"Url": part["image_url"]["url"]}}
-    if part["type"] == "video_url":
+    if kind == "video_url":
         return {"Type": "video_url", "VideoUrl": {"Url": part["video_url"]["url"]}}
-    return {"Type": "text", "Text": part["text"]}
+    return {"Type": "text", "Text": part["text"]} if kind == "text" else dict(part)  # else the caller's own
 
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-__all__ = ["Span", "ThinkSplitter"]
+__all__ = ["Span", "ThinkSplitter", "overlap"]
 
 Span: TypeAlias = tuple[Literal["text", "reasoning"], str]
 
@@ -19,6 +19,8 @@ PAIRS = (
     ("[THINK]", "[/THINK]"),
     ("<mm:think>", "</mm:think>"),
 )
+_OPENERS = (*PAIRS, *((f"{opener[:-1]}/>", closer) for opener, closer in PAIRS if opener.endswith(">")))
+"""With those of thoughts that are empty."""
 
 
 class ThinkSplitter:
@@ -64,14 +66,17 @@ class ThinkSplitter:
 
     def _open(self, text: str) -> tuple[str, str]:
         """Text ahead of the first opener, and what follows it."""
-        found = [(text.find(tag), tag, closer) for opener, closer in PAIRS for tag in (opener, _empty(opener))]
+        found: list[tuple[int, str, str]] = []
+        kept = 0
+        if "<" in text or "[" in text:
+            found = [(text.find(tag), tag, closer) for tag, closer in _OPENERS]
+            kept = max(overlap(text, tag) for tag, _ in _OPENERS)
         at, tag, closer = min((match for match in found if match[0] >= 0), default=(-1, "", ""))
         if at >= 0:
             self._state = "after" if tag.endswith("/>") else "inside"
             self._closer, self._trim = closer, True
             preface = text[:at]
             return preface if self._seen or preface.strip() else "", text[at + len(tag) :]
-        kept = max(_overlap(text, tag) for opener, _ in PAIRS for tag in (opener, _empty(opener)))
         preface, self._held = text[: len(text) - kept], text[len(text) - kept :]
         if not self._seen and not preface.strip():
             preface, self._held = "", text
@@ -87,17 +92,13 @@ class ThinkSplitter:
         if closer:
             self._state, self._trim = "after", True
             return thought.rstrip(), rest
-        kept = _overlap(text, self._closer)
+        kept = overlap(text, self._closer)
         blank = len(text) - kept - len(text[: len(text) - kept].rstrip())
         self._held = text[len(text) - kept - blank :]
         return text[: len(text) - kept - blank], ""
 
 
-def _empty(opener: str) -> str:
-    return opener[:-1] + "/>" if opener.endswith(">") else opener
-
-
-def _overlap(text: str, tag: str) -> int:
+def overlap(text: str, tag: str) -> int:
     """The length of the longest suffix of `text` that begins `tag`."""
     for length in range(min(len(text), len(tag) - 1), 0, -1):
         if text.endswith(tag[:length]):

@@ -156,8 +156,10 @@ class ToolCallSlots:
                 return more
         function = piece.get("function") or piece.get("custom") or {}
         name = function.get("name") or None
+        if name is not None and type(name) is not str:
+            raise TypeError(f"the name of a tool call is a {type(name).__name__}")
         arguments = function.get("arguments", function.get("input"))
-        call_id = piece.get("id") or None  # an empty string equals absent
+        call_id = str(piece.get("id") or "") or None  # an empty string equals absent
         index = piece.get("index")
         slot = self._find(call_id, index if isinstance(index, int) else None, name, arguments)
         if name and not slot.name:
@@ -170,8 +172,10 @@ class ToolCallSlots:
             self._keep_extra(slot, piece)
         if isinstance(arguments, str):
             added = slot.append(arguments) if (arguments and arguments != "null") or slot.pieces else ""
+        elif isinstance(arguments, Mapping):
+            added = slot.merge(arguments)
         else:
-            added = slot.merge(arguments) if isinstance(arguments, Mapping) else ""
+            added = slot.append(json.dumps(arguments)) if arguments else ""  # wrong, which the call will say
         if not slot.name:
             return None
         if not slot.told:  # the first piece brings id and name, and what came ahead of them

@@ -29,7 +29,7 @@ from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.completion_messages import MessageForm
 from llm_connector.protocols.failures import ErrorDetail, error_detail
-from llm_connector.types import Audio, ChatChunk, ChatRequest, Document, Notes
+from llm_connector.types import Audio, ChatChunk, ChatRequest, Document, Media, Notes
 from llm_connector.types.messages import AnyPart
 from llm_connector.wire import Json
 
@@ -49,7 +49,8 @@ class _MistralForm(MessageForm):
 
     __slots__ = ()
 
-    def _bare_part(self, part: AnyPart) -> dict[str, Any]:
+    def bare_part(self, part: AnyPart) -> dict[str, Any]:
+        """A part of a turn."""
         match part:
             case Audio():
                 return {"type": "input_audio", "input_audio": part.url or part.data}
@@ -57,7 +58,7 @@ class _MistralForm(MessageForm):
                 named = {"document_name": part.name} if part.name else {}
                 return {"type": "document_url", "document_url": part.data_url, **named}
             case _:
-                return MessageForm._bare_part(self, part)
+                return super().bare_part(part)
 
 
 class MistralCompletions(ChatCompletions):
@@ -67,6 +68,10 @@ class MistralCompletions(ChatCompletions):
     """
 
     form: ClassVar[type[MessageForm]] = _MistralForm
+
+    def must_embed(self, part: Media, model: str) -> bool:
+        """Nothing: documents and sounds have URLs here."""
+        return False
 
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body, with ids that the server takes."""
@@ -119,29 +124,31 @@ class _MiniMaxParser(CompletionParser):
             raise ErrorEvent(body)
         return super().read_whole(body)
 
-    def _read_choice(
-        self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False
-    ) -> None:
+    def read_choice(self, choice: dict[str, Any], number: int, chunks: list[ChatChunk], *, whole: bool = False) -> None:
+        """Take one choice, unless it repeats what has arrived."""
         assembly = self.assembly.choice(number)
-        arrived = assembly.calls.slots or self._splitters or any(getattr(it, "pieces", ()) for it in assembly.blocks())
+        arrived = assembly.calls.slots or self.splitters or any(getattr(it, "pieces", ()) for it in assembly.blocks())
         if arrived and not whole and choice.get("delta") is None:
             choice = {**choice, "message": None}
-        super()._read_choice(choice, number, chunks, whole=whole)
+        super().read_choice(choice, number, chunks, whole=whole)
 
-    def _reasoning(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
-        known = [block for block in assembly.blocks() if isinstance(block, ReasoningBlock)]
-        if known:
-            text = "".join(known[0].pieces)
-            delta = {key: _fresh(value, text) for key, value in delta.items()}
-        return super()._reasoning(delta, assembly)
+    def reasoning_of(self, delta: dict[str, Any], assembly: ChoiceAssembly) -> str:
+        """The new thinking of a delta."""
+        known = next((block for block in assembly.blocks() if isinstance(block, ReasoningBlock)), None)
+        if known is not None and known.pieces:
+            delta = {key: _fresh(value, known.pieces) for key, value in delta.items()}
+        return super().reasoning_of(delta, assembly)
 
 
-def _fresh(value: Any, known: str) -> Any:
-    """What is new in a text, or in the texts of a list of details, that may begin with all that is known."""
+def _fresh(value: Any, pieces: list[str]) -> Any:
+    """What is new in a text, or in the texts of a list of details, that may begin with all the pieces so far."""
     if isinstance(value, list):
         entries = [entry for entry in value if isinstance(entry, dict)]
-        return [{**entry, "text": _fresh(entry["text"], known)} if "text" in entry else entry for entry in entries]
-    whole = isinstance(value, str) and value.startswith(known) and (len(value) > len(known) or len(known) > 15)
+        return [{**entry, "text": _fresh(entry["text"], pieces)} if "text" in entry else entry for entry in entries]
+    if not isinstance(value, str) or not value.startswith(pieces[0]):
+        return value
+    known = "".join(pieces)
+    whole = value.startswith(known) and (len(value) > len(known) or len(known) > 15)
     return value[len(known) :] if whole else value
 
 
@@ -180,11 +187,13 @@ _MINIMAX_CODES: dict[str, type[APIError]] = {
 
 
 class VolcengineCompletions(ChatCompletions):
-    """Ark has endpoints of their own for bots and for contexts that it keeps.
+    """Ark has endpoints of their own for bots and for contexts that it keeps, and many codes for what it censors.
 
     A `context_id` in `extra_body`, and a model named `bot-…`, choose them.
     https://www.volcengine.com/docs/82379 (checked 2026-11)
     """
+
+    default_path: ClassVar[str] = "/api/v3"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
@@ -197,6 +206,14 @@ class VolcengineCompletions(ChatCompletions):
         if "context_id" in (request.extra_body or {}):
             return f"context/{path}"
         return f"bots/{path}" if (request.model or "").startswith("bot-") else path
+
+    def parse_error(self, body: Json) -> ErrorDetail:
+        """What an error says."""
+        detail = super().parse_error(body)
+        return replace(detail, kind=ContentFilterError) if _CENSORED(detail.code or "") else detail
+
+
+_CENSORED = re.compile(r"(SensitiveContentDetected|RiskDetection)(\.|$)").search
 
 
 class LongCatCompletions(ChatCompletions):

@@ -209,6 +209,9 @@ class TestModels:
             steps.send(json_answer({"data": [{"id": "b"}], "has_more": False, "last_id": "b"}))
         assert [model.id for model in done.value.value] == ["a", "b"]
 
+    def test_the_name_of_a_page_cannot_lead_elsewhere(self):
+        assert endpoint().spec.protocol.models_path("a/b?c=d&e#f") == "models?after=a%2Fb%3Fc%3Dd%26e%23f"
+
     def test_a_server_that_repeats_its_last_page_is_not_asked_for_ever(self):
         steps = list_models(endpoint(), NO_RETRY)
         page = json_answer({"data": [{"id": "a"}], "has_more": True, "last_id": "a"})

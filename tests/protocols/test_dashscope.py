@@ -513,6 +513,10 @@ class TestRow:
         assert PROTOCOL.headers("chat", stream=True)["x-dashscope-sse"] == "enable"
         assert PROTOCOL.headers("chat") == PROTOCOL.headers("embed") == {}
 
+    def test_a_workspace_may_be_a_number(self):
+        with LlmClient("aliyun", api_key=KEY, workspace=7) as client:
+            assert client._settings.endpoint.request("models").headers["x-dashscope-workspace"] == "7"
+
     def test_the_workspace_goes_with_every_request_and_no_other_header_does(self):
         with LlmClient("aliyun", api_key=KEY, workspace="ws-1", base_url="https://vpc.example") as client:
             request = client._settings.endpoint.request("models")

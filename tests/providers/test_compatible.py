@@ -271,8 +271,9 @@ class TestMiniMax:
 
     @pytest.mark.parametrize("thoughts", [["Let me", "Let me see", "Let me see."], ["Let me", " see", "."]])
     def test_thoughts_come_in_pieces_or_whole_with_every_event(self, thoughts: list[str]) -> None:
-        for shape in (lambda text: {"reasoning_content": text}, lambda text: {"reasoning_details": [{"text": text}]}):
-            events = [delta(**shape(text)) for text in thoughts]
+        plain = [delta(reasoning_content=text) for text in thoughts]
+        detailed = [delta(reasoning_details=[{"text": text}]) for text in thoughts]
+        for events in (plain, detailed):
             reading = streamed(sse(*events, STOP), ask(provider="minimax", stream=True))
             assert reading.reasoning == reading.answer.reasoning == "Let me see."
 

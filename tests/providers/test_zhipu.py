@@ -226,13 +226,14 @@ def test_what_was_found_in_the_web_is_cited(first):
     assert whole({**completion(content="Cold."), "web_search": SEARCH}, asked()).citations == response.citations
 
 
-def test_calls_that_were_made_by_the_server_are_not_made_again():
+@pytest.mark.parametrize("more", [{"role": "assistant"}, {}])
+def test_calls_that_were_made_by_the_server_are_not_made_again(more):
     call = {"id": "mcp_1", "type": "mcp", "mcp": {"id": "mcp_1", "type": "mcp_call", "name": "look", "output": "ok"}}
     body = completion("stop", content="Done.", tool_calls=[call])
-    event = {**delta(role="assistant", tool_calls=[call])}
+    event = delta(**more, tool_calls=[call])
 
     response = whole(body, asked())
-    reading = streamed(sse(event, delta("stop", content="Done."), done=True), asked(stream=True))
+    reading = streamed(sse(delta(content=""), event, delta("stop", content="Done."), done=True), asked(stream=True))
 
     for seen in (response, reading.answer):
         assert seen.tool_calls == []

@@ -22,6 +22,10 @@ def read(*events: Any, **options: Any) -> Any:
     return streamed(sse(*events), ask(provider="aliyun", stream=True, **options))
 
 
+def first_request(steps: Any) -> Any:
+    return next(steps).request
+
+
 def parameters(**options: Any) -> Any:
     return ask(provider="aliyun", **options).body["parameters"]
 
@@ -112,7 +116,7 @@ def test_US_01_a_last_event_without_choices_brings_the_usage():
 @pytest.mark.parametrize("reasoning", [None, True, "high"])
 def test_RS_23_models_that_think_in_streams_only_are_asked_for_a_stream(reasoning):
     steps = operations.chat(ask(provider="aliyun", model="qwen3-235b-a22b", reasoning=reasoning), NO_RETRY)
-    request = next(steps).request
+    request = first_request(steps)
 
     assert request.headers["x-dashscope-sse"] == "enable"
     assert json.loads(request.content)["parameters"]["incremental_output"] is True
@@ -123,7 +127,7 @@ def test_RS_23_models_that_think_in_streams_only_are_asked_for_a_stream(reasonin
 
 
 def test_RS_23_without_thinking_they_answer_whole():
-    request = next(operations.chat(ask(provider="aliyun", model="qwen3-235b-a22b", reasoning=False), NO_RETRY)).request
+    request = first_request(operations.chat(ask(provider="aliyun", model="qwen3-235b-a22b", reasoning=False), NO_RETRY))
 
     assert "x-dashscope-sse" not in request.headers
     assert json.loads(request.content)["parameters"] == {"result_format": "message", "enable_thinking": False}
@@ -138,7 +142,7 @@ def test_RS_23_without_thinking_they_answer_whole():
 )
 def test_RS_23_other_models_are_learned_by_their_refusal(message):
     steps = operations.chat(ask(provider="aliyun", model="qwen-turbo-2025-04-28", reasoning=True), NO_RETRY)
-    assert "x-dashscope-sse" not in next(steps).request.headers
+    assert "x-dashscope-sse" not in first_request(steps).headers
 
     again = steps.send(json_answer({"code": "InvalidParameter", "message": message}, 400))
 

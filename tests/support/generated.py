@@ -601,7 +601,7 @@ def together(draw: st.DrawFn, deltas: list[Event]) -> list[Event]:
     """Events with one part each, some of them in one event with the one before."""
     shared: list[Event] = []
     for item in deltas:
-        if shared and draw(st.booleans()):
+        if bool(shared) and draw(st.booleans()):
             first = shared.pop()
             both = (first.text + item.text, first.reasoning + item.reasoning, first.begins + item.begins)
             shared.append(Event([*first.body, item.body], *both))
@@ -616,17 +616,16 @@ def _gemini_part(draw: st.DrawFn, number: int, kind: str, signed: dict[str, str]
     if kind in ("text", "thought"):
         text, marked = draw(TEXT), {"thought": True} if kind == "thought" else {}
         cut = [text] if signed else draw(pieces(text))
-        said = "text" if kind == "text" else "reasoning"
-        return {"text": text, **marked, **signed}, [
-            Event({"text": piece, **marked, **signed}, **{said: piece}) for piece in cut
-        ]
+        bodies = [(piece, {"text": piece, **marked, **signed}) for piece in cut]
+        events = [Event(body, reasoning=piece) if marked else Event(body, piece) for piece, body in bodies]
+        return {"text": text, **marked, **signed}, events
     if kind == "nothing":
         return {"text": "", **signed}, [Event({"text": "", **signed})]
     if kind == "code":
         part: dict[str, Any] = {"executableCode": {"id": f"executed{number}", "code": draw(TEXT)}, **signed}
         return part, [Event(part)]
-    call = {"id": f"call_{number}", "name": draw(NAMES), "args": draw(OBJECTS)}
-    return {"functionCall": call, **signed}, [Event({"functionCall": call, **signed}, begins=(call["id"],))]
+    call: dict[str, Any] = {"id": f"call_{number}", "name": draw(NAMES), "args": draw(OBJECTS)}
+    return {"functionCall": call, **signed}, [Event({"functionCall": call, **signed}, begins=(f"call_{number}",))]
 
 
 ANSWERS: dict[str, st.SearchStrategy[Written]] = {

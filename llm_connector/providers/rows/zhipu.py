@@ -157,7 +157,7 @@ _UNSUPPORTED = frozenset(
     }
 )
 
-_EFFORTS = replace(SWITCH, effort="reasoning_effort", efforts=("minimal", "low", "medium", "high", "xhigh", "max"))
+_EFFORTS = replace(SWITCH, effort="reasoning_effort", efforts=("low", "medium", "high", "xhigh", "max"))
 _ALWAYS = Thinking(on=SWITCH.on, effort="reasoning_effort", efforts=("low", "high", "max"))
 
 # https://docs.z.ai/guides/capabilities/thinking-mode (checked 2026-11)
