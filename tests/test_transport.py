@@ -47,8 +47,15 @@ CHAT = "/v1/chat/completions"
 SILENCE = Stream([], end="hold")
 
 
+@pytest.fixture
+def new_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools that no client of another test has shared."""
+    monkeypatch.setattr(pools.SYNC_POOLS, "_pools", {})
+    monkeypatch.setattr(pools.ASYNC_POOLS, "_loops", weakref.WeakKeyDictionary())
+
+
 @pytest.fixture(params=DRIVERS, ids=lambda kind: kind.name)
-def driver(request: pytest.FixtureRequest, wire_server: WireServer) -> Iterator[Driver]:
+def driver(request: pytest.FixtureRequest, wire_server: WireServer, new_pools: None) -> Iterator[Driver]:
     driver: Driver = request.param(wire_server)
     yield driver
     driver.close()
@@ -56,18 +63,11 @@ def driver(request: pytest.FixtureRequest, wire_server: WireServer) -> Iterator[
 
 
 @pytest.fixture
-def sync(wire_server: WireServer) -> Iterator[SyncDriver]:
+def sync(wire_server: WireServer, new_pools: None) -> Iterator[SyncDriver]:
     driver = SyncDriver(wire_server)
     yield driver
     driver.close()
     assert wire_server.wait_closed(), "a connection is still open although every client is closed"
-
-
-@pytest.fixture
-def new_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pools that no client of another test has shared."""
-    monkeypatch.setattr(pools.SYNC_POOLS, "_pools", {})
-    monkeypatch.setattr(pools.ASYNC_POOLS, "_loops", weakref.WeakKeyDictionary())
 
 
 def failing(driver: Driver, *, stream: bool, **settings: Any) -> tuple[LlmConnectorError, float]:
