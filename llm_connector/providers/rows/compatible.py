@@ -233,6 +233,14 @@ ROWS = (
         docs="https://docs.fireworks.ai/api-reference/post-chatcompletions",
     ),
     ProviderSpec(
+        name="deepinfra",
+        protocol=ChatCompletions(replay="tool_turns", models=(rules.INLINE_THOUGHTS,)),
+        base_url="https://api.deepinfra.com/v1/openai",
+        api_key_env=("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"),
+        supports=_REASONING | {"images", "embeddings"},
+        docs="https://deepinfra.com/docs/openai_api",
+    ),
+    ProviderSpec(
         name="perplexity",
         protocol=PerplexityCompletions(
             thinking=NO_THINKING, turns="alternating", stream_usage=False, models=rules.PERPLEXITY_MODELS
