@@ -110,7 +110,9 @@ class ChatResponse(BaseModel):
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc'])) or 'JSON'}: {problem['msg']}" for problem in error.errors()[:3]
             )
-            raise ParseError(f"the answer is not a {model.__name__}: {problems}", body=excerpt(self.text)) from error
+            cut = " (it was cut: raise max_tokens)" if self.finish_reason == "length" else ""
+            message = f"the answer is not a {model.__name__}{cut}: {problems}"
+            raise ParseError(message, body=excerpt(self.text)) from error
 
 
 _FENCED = re.compile(r"```(?:[a-zA-Z]+\b)?(.*)```", re.DOTALL)

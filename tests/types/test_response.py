@@ -35,6 +35,9 @@ class City(BaseModel):
     people: int = 0
 
 
+CUT = "the answer is not a City (it was cut: raise max_tokens)"
+
+
 def answer(*parts: Any, **fields: Any) -> ChatResponse:
     return ChatResponse(choices=[Choice(message=assistant(*parts), **fields)])
 
@@ -109,11 +112,11 @@ class TestParse:
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
-            ("Oslo", "the answer is not a City: JSON: Invalid JSON"),
-            ('{"name": "Os', "the answer is not a City: JSON: Invalid JSON"),
-            ('Here: {"name": "Oslo"}', "the answer is not a City: JSON: Invalid JSON"),
-            ("[1]", "the answer is not a City: JSON: Input should be an object"),
-            ('{"people": "x"}', "the answer is not a City: name: Field required; people: Input should be a valid int"),
+            ("Oslo", f"{CUT}: JSON: Invalid JSON"),
+            ('{"name": "Os', f"{CUT}: JSON: Invalid JSON"),
+            ('Here: {"name": "Oslo"}', f"{CUT}: JSON: Invalid JSON"),
+            ("[1]", f"{CUT}: JSON: Input should be an object"),
+            ('{"people": "x"}', f"{CUT}: name: Field required; people: In"),
             ("``````", "the answer has no text to read as City: finish_reason is 'length'"),
             ("", "the answer has no text to read as City: finish_reason is 'length'"),
         ],
@@ -124,6 +127,10 @@ class TestParse:
             answer(text, finish_reason="length").parse(City)
         assert str(failure.value).startswith(problem)
         assert failure.value.body == text
+
+    def test_an_answer_that_was_not_cut_is_not_called_so(self):
+        with pytest.raises(ParseError, match="the answer is not a City: JSON"):
+            answer("Oslo", finish_reason="stop").parse(City)
 
     def test_a_refusal_is_the_reason(self):
         with pytest.raises(ParseError, match="the answer has no text to read as City: I cannot help with that"):
