@@ -360,15 +360,17 @@ def test_an_answer_goes_back_as_it_came(exchange):
 def check_contents(rendered: RenderedChat, body: Any) -> None:
     """Each part goes back as it came, signatures in place; the pieces of a streamed text in one."""
     events = body if isinstance(body, list) else [body]
+    recorded: list[dict[str, Any]]
     recorded = [part for event in events for part in event["candidates"][0]["content"]["parts"]]
     if isinstance(body, list):
         recorded = [{"text": "".join(part["text"] for part in recorded)}]
-    turn = rendered.body["contents"][1]
+    contents: list[dict[str, Any]] = rendered.body["contents"]
+    turn = contents[1]
     for part in turn["parts"]:
         if part.get("functionCall", {}).get("id") == MADE_UP:
             del part["functionCall"]["id"]
     assert turn == {"role": "model", "parts": recorded}
-    results = [part["functionResponse"]["name"] for part in rendered.body["contents"][2]["parts"][:-1]]
+    results = [part["functionResponse"]["name"] for part in contents[2]["parts"][:-1]]
     assert results == [part["functionCall"]["name"] for part in recorded if "functionCall" in part]
     assert rendered.adaptations == []
 
@@ -459,7 +461,7 @@ def test_a_stream_may_be_cut_anywhere(exchange):
 
 @pytest.mark.parametrize("exchange", lists("embeddings"), indirect=True)
 def test_vectors_are_those_recorded(exchange):
-    body = exchange.request["body"]
+    body: dict[str, Any] = exchange.request["body"]
     if "requests" in body:
         body = {"input": [item["content"]["parts"][0]["text"] for item in body["requests"]], "model": "m"}
     inputs = [body["input"]] if isinstance(body["input"], str) else body["input"]

@@ -29,7 +29,7 @@ ROLES: dict[str, Role] = {
     "function": "tool",
 }
 
-_TEXT_ROLES = {name: role for name, role in ROLES.items() if role != "tool"}
+_TEXT_ROLES: dict[str, Role] = {name: role for name, role in ROLES.items() if role != "tool"}
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
 
 

@@ -390,7 +390,7 @@ def responses(draw: st.DrawFn) -> Written:
     usage = {"input_tokens": 3, "input_tokens_details": {"cached_tokens": 1}, "output_tokens": 4, "total_tokens": 7}
     head = {"id": "resp", "object": "response", "created_at": 7.5, "model": "m", "service_tier": "default"}
     opening = {**head, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
-    ending = {**head, "status": status, "output": output, "incomplete_details": details}
+    ending: dict[str, Any] = {**head, "status": status, "output": output, "incomplete_details": details}
     ending["usage"] = draw(st.sampled_from([None, usage]))
     body: list[Event] = []
     for calling, run in itertools.groupby(zip(kinds, streams, strict=True), lambda item: item[0] == "function_call"):
