@@ -188,13 +188,6 @@ class AnthropicMessages(Protocol):
         body = self.render_chat(request, stream=False, notes=notes)
         return {field: value for field, value in body.items() if field in _COUNTED}
 
-    def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        count = body.get("input_tokens") if isinstance(body, dict) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'input_tokens'", body=excerpt(str(body)))
-        return count
-
     def generation(self, model: str | None) -> Generation:
         """What the model takes, as far as its name and what was learned tell."""
         generation = generation_of(model or "", self.thinking)

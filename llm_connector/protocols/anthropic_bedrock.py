@@ -48,6 +48,7 @@ class AnthropicBedrock(AnthropicMessages):
     """
 
     framing: ClassVar[type[EventStreamDecoder]] = EventStreamDecoder  # type: ignore[assignment]  # binary, not SSE
+    count_field: ClassVar[str] = "inputTokens"
     name: ClassVar[str] = "Anthropic on Bedrock"
 
     version: str = "bedrock-2023-05-31"
@@ -111,10 +112,6 @@ class AnthropicBedrock(AnthropicMessages):
         """The body of a token count: a whole request, as text."""
         body = encode_json(self.render_chat(request, stream=False, notes=notes))
         return {"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}
-
-    def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        return _LISTS.parse_count(body)
 
 
 _LISTS = Converse()

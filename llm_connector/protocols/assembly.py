@@ -184,6 +184,10 @@ class ChoiceAssembly:
                 if isinstance(tokens, list):
                     self.logprobs.setdefault(key, []).extend(tokens)
 
+    def size(self) -> int:
+        """How many parts have begun, calls that are not placed among the others left aside."""
+        return len(self._blocks)
+
     def begun(self) -> bool:
         """Whether anything of it has come."""
         return bool(self.calls.slots or self.refusal or any(getattr(it, "pieces", True) for it in self.blocks()))

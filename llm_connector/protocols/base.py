@@ -56,6 +56,8 @@ class Protocol:
     name: ClassVar[str]
     default_path: ClassVar[str] = ""
     """Path of a base URL that was given without any."""
+    count_field: ClassVar[str] = "input_tokens"
+    """Where a token count stands in its answer."""
 
     def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
         """Headers of a request of this wire format, lower-case.
@@ -130,6 +132,10 @@ class Protocol:
         """The body of an embeddings request."""
         raise self._unsupported("embed")
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body of an embeddings request that asks for vectors of that length."""
+        raise self._unsupported("choose the length of vectors")
+
     def parse_embed(self, body: Json) -> Embeddings:
         """Read the vectors, in the order of the inputs."""
         raise self._unsupported("embed")
@@ -144,7 +150,10 @@ class Protocol:
 
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt."""
-        raise self._unsupported("count tokens")
+        count = body.get(self.count_field) if isinstance(body, dict) else None
+        if not isinstance(count, int):
+            raise ParseError(f"the token count has no {self.count_field!r}", body=excerpt(str(body)))
+        return count
 
     def rerank_path(self, model: str) -> str:
         """Path of the endpoint that ranks documents."""

@@ -192,6 +192,10 @@ class ChatCompletions(Protocol):
         """The body of `POST embeddings`."""
         return {"model": model, "input": list(inputs), "encoding_format": "float"}
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length."""
+        return {**body, "dimensions": dimensions}
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors by index, from lists of numbers or base64 of little-endian float32."""
         return embeddings_of(body)

@@ -55,6 +55,7 @@ class Converse(Protocol):
 
     framing: ClassVar[type[EventStreamDecoder]] = EventStreamDecoder
     name: ClassVar[str] = "Bedrock Converse"
+    count_field: ClassVar[str] = "inputTokens"
 
     thinking: ThinkingForm = "model"
     unsupported: frozenset[str] = frozenset()
@@ -189,13 +190,6 @@ class Converse(Protocol):
         """The body of a token count: what of a chat request makes up the prompt."""
         body = self.render_chat(request, stream=False, notes=notes)
         return {"input": {"converse": {field: body[field] for field in _COUNTED if field in body}}}
-
-    def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        count = body.get("inputTokens") if isinstance(body, dict) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'inputTokens'", body=excerpt(str(body)))
-        return count
 
     def embed_path(self, model: str) -> str:
         """Embeddings are not on Converse: each family has its own body."""

@@ -184,6 +184,10 @@ class DashScope(ChatCompletions):
         """The body of a request for vectors."""
         return {"model": model, "input": {"texts": list(inputs)}, "parameters": {}}
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length."""
+        return {**body, "parameters": {**body["parameters"], "dimension": dimensions}}
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors by their index, which goes by two names."""
         data = _output(body).get("embeddings")

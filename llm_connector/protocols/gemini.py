@@ -52,6 +52,7 @@ class Gemini(Protocol):
 
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
     name: ClassVar[str] = "Gemini"
+    count_field: ClassVar[str] = "totalTokens"
     default_path: ClassVar[str] = "/v1beta"
 
     thinking: ThinkingForm = "model"
@@ -150,6 +151,10 @@ class Gemini(Protocol):
         name = _full(model)
         return {"requests": [{"model": name, "content": {"parts": [{"text": text}]}} for text in inputs]}
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length; each of its requests says it."""
+        return {"requests": [{**request, "outputDimensionality": dimensions} for request in body["requests"]]}
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs."""
         found = body.get("embeddings") if isinstance(body, dict) else None
@@ -173,10 +178,7 @@ class Gemini(Protocol):
 
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt; a count of 0 may be left out."""
-        count = body.get("totalTokens", 0) if isinstance(body, dict) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'totalTokens'", body=excerpt(str(body)))
-        return count
+        return super().parse_count({self.count_field: 0, **body} if isinstance(body, dict) else None)
 
     def _counted(self, request: ChatRequest, notes: Notes | None) -> dict[str, Any]:
         body = self.render_chat(request, stream=False, notes=notes)

@@ -49,6 +49,12 @@ class VertexGemini(Gemini):
             return {"instances": [{"content": text} for text in inputs]}
         return {"requests": [{"content": {"role": "user", "parts": [{"text": text}]}} for text in inputs]}
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length."""
+        if "instances" in body:
+            return {**body, "parameters": {"outputDimensionality": dimensions}}
+        return super().with_dimensions(body, dimensions)
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs; `predict` counts the tokens of each."""
         predictions = body.get("predictions") if isinstance(body, dict) else None

@@ -121,6 +121,10 @@ class OllamaChat(Protocol):
         """The body of `POST api/embed`."""
         return {"model": model, "input": list(inputs)}
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length."""
+        return {**body, "dimensions": dimensions}
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs."""
         if not isinstance(body, dict) or body.get("error"):

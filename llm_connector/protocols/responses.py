@@ -15,9 +15,7 @@ from llm_connector.errors import (
     APIError,
     BadRequestError,
     ContentFilterError,
-    ParseError,
     ServerError,
-    excerpt,
 )
 from llm_connector.framing import SSEDecoder
 from llm_connector.protocols.base import ChunkParser, Protocol
@@ -173,6 +171,10 @@ class Responses(Protocol):
         """The body of an embeddings request."""
         return _LISTS.render_embed(inputs, model)
 
+    def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
+        """The body that asks for vectors of that length."""
+        return _LISTS.with_dimensions(body, dimensions)
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs."""
         return _LISTS.parse_embed(body)
@@ -185,13 +187,6 @@ class Responses(Protocol):
         """The body of a token count: what of a chat request makes up the prompt."""
         body = self.render_chat(request, stream=False, notes=notes)
         return {field: value for field, value in body.items() if field in _COUNTED}
-
-    def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        count = body.get("input_tokens") if isinstance(body, dict) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'input_tokens'", body=excerpt(str(body)))
-        return count
 
     def _without(self, field: str, lesson: str) -> tuple[Protocol, str] | None:
         if field in self.unsupported:

@@ -18,11 +18,9 @@ from llm_connector.errors import (
     InsufficientBalanceError,
     ModelNotFoundError,
     NotFoundError,
-    ParseError,
     PermissionDeniedError,
     RateLimitError,
     ServerError,
-    excerpt,
 )
 from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
 from llm_connector.protocols.chat_completions import ChatCompletions, JsonOutput
@@ -58,6 +56,7 @@ class TencentChat(ChatCompletions):
     """
 
     name: ClassVar[str] = "Tencent Cloud API"
+    count_field: ClassVar[str] = "TokenCount"
     default_path: ClassVar[str] = ""
 
     region: str | None = None
@@ -158,10 +157,7 @@ class TencentChat(ChatCompletions):
 
     def parse_count(self, body: Json) -> int:
         """Tokens of the text."""
-        count = unwrapped(body).get("TokenCount")
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'TokenCount'", body=excerpt(str(body)))
-        return count
+        return super().parse_count(unwrapped(body))
 
 
 _ACTIONS = {"chat": "ChatCompletions", "embed": "GetEmbedding", "count": "GetTokenCount"}

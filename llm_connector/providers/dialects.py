@@ -18,10 +18,8 @@ from llm_connector.errors import (
     ContentFilterError,
     ContextLengthError,
     InsufficientBalanceError,
-    ParseError,
     RateLimitError,
     ServerError,
-    excerpt,
 )
 from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock
 from llm_connector.protocols.base import ErrorEvent
@@ -260,6 +258,8 @@ class PerplexityCompletions(ChatCompletions):
 class MoonshotCompletions(ChatCompletions):
     """Moonshot counts tokens: https://platform.kimi.ai/docs/api/chat.md (checked 2026-11)."""
 
+    count_field: ClassVar[str] = "total_tokens"
+
     def count_path(self, model: str) -> str:
         """Path below the base URL."""
         return "tokenizers/estimate-token-count"
@@ -270,9 +270,6 @@ class MoonshotCompletions(ChatCompletions):
         return {key: body[key] for key in ("model", "messages", "tools") if key in body}
 
     def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        data = body.get("data") if isinstance(body, Mapping) else None
-        count = data.get("total_tokens") if isinstance(data, Mapping) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'total_tokens'", body=excerpt(str(body)))
-        return count
+        """Tokens of the prompt, one level down."""
+        return super().parse_count(body.get("data") if isinstance(body, Mapping) else None)
+

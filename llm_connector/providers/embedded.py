@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from llm_connector.errors import ParseError
 from llm_connector.protocols import ChatCompletions, ChunkParser, ErrorDetail
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.structured import json_instruction
@@ -83,13 +82,6 @@ class EmbeddedCompletions(ChatCompletions):
     def render_count(self, request: ChatRequest, notes: Notes | None = None) -> dict[str, Any]:
         """The body of a token count."""
         return {"model": request.model, "messages": self.render_chat(request, stream=False)["messages"]}
-
-    def parse_count(self, body: Json) -> int:
-        """Tokens of the prompt."""
-        count = body.get("input_tokens") if isinstance(body, dict) else None
-        if not isinstance(count, int):
-            raise ParseError("the token count has no 'input_tokens'", body=str(body)[:200])
-        return count
 
 
 class _EnvelopeParser(CompletionParser):
