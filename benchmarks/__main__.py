@@ -6,9 +6,13 @@ import argparse
 import sys
 import time
 
+from benchmarks.langchain_rows import langchain
+from benchmarks.llama_index_rows import llama_index
 from benchmarks.report import page, table
-from benchmarks.rows import GROUPS
+from benchmarks.rows import GROUPS as CORE_GROUPS
 from benchmarks.runner import ROOT, run, server
+
+GROUPS = (*CORE_GROUPS, langchain(), llama_index())
 
 
 def arguments() -> argparse.Namespace:

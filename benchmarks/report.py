@@ -14,7 +14,10 @@ from statistics import median
 from benchmarks.rows import Group, Row, Target
 from benchmarks.runner import ROOT, Job, Samples
 
-PACKAGES = ("httpx", "pydantic", "httpx-aiohttp", "aiohttp", "openai", "anthropic", "ollama")
+PACKAGES = (
+    *("httpx", "pydantic", "httpx-aiohttp", "aiohttp", "openai", "anthropic", "ollama"),
+    *("langchain-core", "langchain-openai", "llama-index-core", "llama-index-llms-openai"),
+)
 PEERS = {"chat_completions": "openai", "anthropic": "anthropic", "ollama": "ollama"}
 COLUMNS = ["", "raw httpx, or base", "llm-connector", "ratio [lowest, highest]", "target", "", "official SDK"]
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"

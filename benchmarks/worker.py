@@ -11,6 +11,8 @@ import resource
 import sys
 
 from benchmarks.contestants import Contestant, Httpx, Ours, OursOverAiohttp, OursWithObjects, Transport
+from benchmarks.langchain_contestants import LANGCHAIN, converting
+from benchmarks.llama_index_contestants import LLAMA_INDEX, llama_index_converting
 from benchmarks.measures import MEASURES, Session
 from benchmarks.payloads import PATHS, Wire
 from benchmarks.sdks import PEERS
@@ -21,7 +23,11 @@ CONTESTANTS: dict[str, type[Contestant]] = {
     "ours": Ours,
     "ours with objects": OursWithObjects,
     "ours over aiohttp": OursOverAiohttp,
+    **LANGCHAIN,
+    **LLAMA_INDEX,
 }
+MEASURES["converting"] = converting
+MEASURES["llama_index_converting"] = llama_index_converting
 
 
 def contestant(name: str, wire: Wire) -> type[Contestant]:
