@@ -89,6 +89,11 @@ class ChatDecoder:
         """Whether the end marker came: nothing more needs to be read."""
         return self._parser.done
 
+    @property
+    def size(self) -> int:
+        """How many parts of the first answer have begun, tool calls aside."""
+        return self._parser.assembly.choices[0].size()
+
     def feed(self, block: bytes) -> Iterable[ChatChunk]:
         """The chunks that `block` completes."""
         events = self._framing.feed(block)

@@ -116,16 +116,23 @@ def list_models(endpoint: Endpoint, retry: Retry) -> Steps[list[ModelInfo]]:
     return models
 
 
-def embed(endpoint: Endpoint, inputs: Sequence[str], model: str, retry: Retry) -> Steps[Embeddings]:
-    """One vector per input. Raises ParseError when the server sends another number of them."""
+def embed(
+    endpoint: Endpoint, inputs: Sequence[str], model: str, retry: Retry, dimensions: int | None = None
+) -> Steps[Embeddings]:
+    """One vector per input. Raises ParseError when the server sends another number of them, or of other length."""
     endpoint.spec.require("embeddings", "use a provider that has them, for example openai, ollama or local")
     protocol = endpoint.spec.protocol
     body = protocol.render_embed(inputs, model)
+    if dimensions is not None:
+        body = protocol.with_dimensions(body, dimensions)
 
     def read(answer: Json) -> Embeddings:
         embeddings = protocol.parse_embed(answer)
         if len(embeddings.vectors) != len(inputs):
             raise ParseError(f"{len(inputs)} inputs, but {len(embeddings.vectors)} vectors came back")
+        if dimensions is not None and any(len(vector) != dimensions for vector in embeddings.vectors):
+            length = len(embeddings.vectors[0])
+            raise ParseError(f"vectors of {dimensions} numbers were asked for, but this model gives {length}")
         return embeddings
 
     return (yield from exchange(endpoint, protocol.embed_path(model), read, retry, body=body, use=("embed", model)))

@@ -200,12 +200,12 @@ class LlmClient(_Blocking):
 
     fetch_models = models
 
-    def embed(self, inputs: str | Sequence[str], /, *, model: str | None = None) -> Embeddings:
-        """One vector per input, in order."""
-        settings = self._settings
-        steps = operations.embed(
-            settings.endpoint, setup.texts(inputs), settings.embedding_model(model), settings.retry
-        )
+    def embed(
+        self, inputs: str | Sequence[str], /, *, model: str | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """One vector per input, in order; `dimensions` asks for vectors of that length, where the model can."""
+        settings, model = self._settings, self._settings.embedding_model(model)
+        steps = operations.embed(settings.endpoint, setup.texts(inputs), model, settings.retry, dimensions)
         return self._transport.run(steps, settings.timeout)
 
     def rerank(
@@ -278,12 +278,12 @@ class AsyncLlmClient(_Awaited):
 
     fetch_models = models
 
-    async def embed(self, inputs: str | Sequence[str], /, *, model: str | None = None) -> Embeddings:
-        """One vector per input, in order."""
-        settings = self._settings
-        steps = operations.embed(
-            settings.endpoint, setup.texts(inputs), settings.embedding_model(model), settings.retry
-        )
+    async def embed(
+        self, inputs: str | Sequence[str], /, *, model: str | None = None, dimensions: int | None = None
+    ) -> Embeddings:
+        """One vector per input, in order; `dimensions` asks for vectors of that length, where the model can."""
+        settings, model = self._settings, self._settings.embedding_model(model)
+        steps = operations.embed(settings.endpoint, setup.texts(inputs), model, settings.retry, dimensions)
         return await self._transport.run(steps, settings.timeout)
 
     async def rerank(

@@ -272,4 +272,3 @@ class MoonshotCompletions(ChatCompletions):
     def parse_count(self, body: Json) -> int:
         """Tokens of the prompt, one level down."""
         return super().parse_count(body.get("data") if isinstance(body, Mapping) else None)
-

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.loops import close_left_loop
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [
     *(ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))),
@@ -84,8 +86,11 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 def printed(program: Path) -> str:
     """What a program prints, run in this process."""
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        runpy.run_path(str(program), run_name="__main__")
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            runpy.run_path(str(program), run_name="__main__")
+    finally:
+        close_left_loop()
     return output.getvalue()
 
 
