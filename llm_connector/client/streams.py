@@ -66,6 +66,11 @@ class _Stream:
             return ChatDecoder.empty(self._rendered)
         return self._decoder.partial()
 
+    @property
+    def size(self) -> int:
+        """How many parts of the answer have begun, tool calls aside; it grows by parts that no chunk brings, too."""
+        return 0 if self._decoder is None else self._decoder.size
+
     def _over(self) -> ConfigurationError:
         return ConfigurationError(
             f"the stream is {self._status}; call stream() again", provider=self._rendered.endpoint.spec.name
