@@ -16,6 +16,7 @@ import vcr
 import vcr.request
 from vcr.serializers import yamlserializer
 
+from llm_connector.transport.pools import SYNC_POOLS, Pool, PoolKey
 from tests.support.wire_server import WireServer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,9 +87,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def wire_server() -> Iterator[WireServer]:
+def wire_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
+    """A server, and connections to it that no client of another test shares: the last client to close ends them."""
+    own: dict[PoolKey, Pool[Any]] = {}
+    monkeypatch.setattr(SYNC_POOLS, "_pools", own)
     with WireServer() as server:
         yield server
+        for pool in list(own.values()):
+            pool.transport.close()
 
 
 @pytest.fixture(scope="session")

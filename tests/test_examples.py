@@ -74,6 +74,7 @@ LOCAL = {
     "14": r"local: .+\nlocal: .+\nlocal: .+\n6 messages\n",
     "16": r".*\w.*",
     "17": r"Name a fruit\. .+\nName a colour\. .+\nName a city\. .+\n complete\n",
+    "18": r'(\{"model":".+\n)+event: message_start\n.+event: message_stop\n.+\n(\{"content":.+\n)+.*complete: .+\n',
 }
 
 
