@@ -229,14 +229,16 @@ def test_documents_are_sorted_by_relevance(choose: Choose):
 def test_a_conversation_moves_to_another_provider_and_back(choose: Choose):
     server = choose("deepseek", "deepseek-v4-flash")
 
-    first, second, *rest = run("14").splitlines()
+    first, *rest = run("14").splitlines()  # the embedded model may answer in several lines
 
-    assert second == f"deepseek: {hello('deepseek-v4-flash')}"
-    assert rest[0].startswith("local: ")
+    starts = [next(place for place, line in enumerate(rest) if line.startswith(name)) for name in ("deepseek", "local")]
+    asked, answered = starts
+    assert rest[asked] == f"deepseek: {hello('deepseek-v4-flash')}"
+    assert asked < answered
     turns = server.requests[0].json["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
     assert first == f"local: {turns[1]['content']}".splitlines()[0]
-    assert rest[1].startswith("  dropped reasoning: ")
+    assert any(line.startswith("  dropped reasoning: ") for line in rest[answered:])
     assert rest[-1] == "6 messages"
 
 

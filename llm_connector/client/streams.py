@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from types import AsyncGeneratorType, TracebackType
-from typing import Literal, Self, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias, cast
 
 from llm_connector.errors import (
     APIError,
@@ -15,13 +16,22 @@ from llm_connector.errors import (
     StreamError,
     TransportError,
 )
+from llm_connector.lazy import Lazy
 from llm_connector.operations import ChatDecoder, OpenStream, RenderedChat
 from llm_connector.transport import AsyncBody, AsyncTransport, SyncBody, SyncTransport
 from llm_connector.types import Adaptation, ChatChunk, ChatResponse
 from llm_connector.wire import Steps, Timeout
 
-__all__ = ["AsyncChatStream", "ChatStream", "StreamStatus"]
+if TYPE_CHECKING:
+    from llm_connector import formats
+    from llm_connector.formats import Format, StreamWriter
+else:
+    formats = Lazy("llm_connector.formats")
 
+__all__ = ["AsyncChatStream", "ChatStream", "FormatName", "FramingName", "StreamStatus"]
+
+FormatName: TypeAlias = Literal["unified", "openai", "openai_responses", "anthropic", "ollama", "ollama_embedded"]
+FramingName: TypeAlias = Literal["sse", "ndjson", "json"]
 StreamStatus: TypeAlias = Literal["open", "complete", "interrupted", "error", "cancelled"]
 
 
@@ -58,6 +68,11 @@ class _Stream:
         return self._response
 
     @property
+    def size(self) -> int:
+        """How many parts of the answer have begun, tool calls aside; it grows by parts that no chunk brings, too."""
+        return 0 if self._decoder is None else self._decoder.size
+
+    @property
     def partial(self) -> ChatResponse:
         """What has arrived so far; always readable."""
         if self._response is not None:
@@ -66,10 +81,12 @@ class _Stream:
             return ChatDecoder.empty(self._rendered)
         return self._decoder.partial()
 
-    @property
-    def size(self) -> int:
-        """How many parts of the answer have begun, tool calls aside; it grows by parts that no chunk brings, too."""
-        return 0 if self._decoder is None else self._decoder.size
+    def _writer(self, format: Format, framing: FramingName | None, begun: float) -> StreamWriter:
+        """What writes this stream, now that it is open."""
+        assembly = self._decoder._parser.assembly if self._decoder is not None else None
+        encoder = format.encoder(self._rendered.request.model, assembly=assembly)
+        encoder.begun = begun
+        return formats.StreamWriter(encoder, framing)
 
     def _over(self) -> ConfigurationError:
         return ConfigurationError(
@@ -137,6 +154,32 @@ class ChatStream(_Stream):
         self._steps.close()
         if self._body is not None:
             self._body.close()
+
+    def encode(self, format: FormatName | Format, framing: FramingName | None = None) -> Generator[bytes, None, None]:
+        """The answer in the words of another wire format, as bytes, while it comes.
+
+        `framing` is `sse` (what openai, openai_responses, anthropic and ollama_embedded use), `ndjson` (ollama,
+        unified) or `json`, one body at the end. Errors are raised as iteration raises them; one that comes after bytes
+        were written is first written as the format reports it. The end, an exception and closing the iterator release
+        the connection. Raises ConfigurationError for an unknown name.
+        """
+        return self._encode(formats.checked(format, framing), framing)
+
+    def _encode(self, format: Format, framing: FramingName | None) -> Generator[bytes, None, None]:
+        begun = time.time()
+        with self:
+            writer = self._writer(format, framing, begun)
+            try:
+                for chunk in self._chunks:
+                    block = writer.feed(chunk)
+                    if block:
+                        yield block
+                yield writer.finish(self.response)
+            except LlmConnectorError as error:
+                last = writer.fail(error)
+                if last:
+                    yield last
+                raise
 
     def _open(self) -> ChatDecoder:
         if self._decoder is None:
@@ -226,6 +269,32 @@ class AsyncChatStream(_Stream):
             await self._body.close()
 
     aclose = close
+
+    def encode(self, format: FormatName | Format, framing: FramingName | None = None) -> AsyncGenerator[bytes, None]:
+        """The answer in the words of another wire format, as bytes, while it comes.
+
+        `framing` is `sse` (what openai, openai_responses, anthropic and ollama_embedded use), `ndjson` (ollama,
+        unified) or `json`, one body at the end. Errors are raised as iteration raises them; one that comes after bytes
+        were written is first written as the format reports it. The end, an exception, cancellation and closing the
+        iterator release the connection. Raises ConfigurationError for an unknown name.
+        """
+        return self._encode(formats.checked(format, framing), framing)
+
+    async def _encode(self, format: Format, framing: FramingName | None) -> AsyncGenerator[bytes, None]:
+        begun = time.time()
+        async with self:
+            writer = self._writer(format, framing, begun)
+            try:
+                async for chunk in self._chunks:
+                    block = writer.feed(chunk)
+                    if block:
+                        yield block
+                yield writer.finish(self.response)
+            except LlmConnectorError as error:
+                last = writer.fail(error)
+                if last:
+                    yield last
+                raise
 
     async def _open(self) -> ChatDecoder:
         if self._decoder is None:
