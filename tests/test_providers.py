@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -59,6 +60,13 @@ NEEDED: dict[str, dict[str, Any]] = {
 SIGNING = {"anthropic_bedrock", "bedrock", "tencent_native"}
 """Rows whose requests are signed where no key is given."""
 
+GOLDEN = {
+    case.get("provider")
+    for path in (ROOT / "tests" / "protocols" / "golden").glob("*/*.json")
+    for whole in [json.loads(path.read_bytes())]
+    for case in (whole, *whole.get("variants", {}).values())
+}
+
 each_row = pytest.mark.parametrize("row", PROVIDERS.values(), ids=lambda row: row.name)
 
 
@@ -102,6 +110,10 @@ class TestRows:
     def test_every_module_of_rows_is_known(self):
         modules = {path.stem for path in ROWS.glob("*.py")} - {"__init__"}
         assert modules == {"compatible", *_HOMES.values()}
+
+    @each_row
+    def test_every_row_has_a_golden_request(self, row):
+        assert row.name in GOLDEN
 
     @each_row
     def test_names_are_words(self, row):

@@ -44,6 +44,7 @@ from llm_connector.types import (
 )
 from llm_connector.types.messages import Message
 from llm_connector.wire import decode_json, encode_json
+from tests.support.golden import Golden, golden_cases
 
 PROTOCOL = OllamaChat()
 ROW = ProviderSpec("ollama", PROTOCOL, "http://localhost:11434", auth=no_auth, supports=EVERYTHING)
@@ -673,3 +674,8 @@ class TestEmbeddings:
         for body in ({"embedding": [0.1]}, {"embeddings": None}, {"embeddings": [0.1]}):
             with pytest.raises(ParseError):
                 PROTOCOL.parse_embed(body)
+
+
+@pytest.mark.parametrize("golden", golden_cases("ollama"))
+def test_golden_requests(golden: Golden) -> None:
+    golden.check()
