@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llm_connector.errors import LlmConnectorError, ParseError, StreamError, TransportError, streamed
 from llm_connector.framing import Framing
 from llm_connector.protocols import ChunkParser, ErrorEvent, Protocol
+from llm_connector.protocols.assembly import Assembly
 from llm_connector.providers.spec import Endpoint
 from llm_connector.refusals import api_error, page_error, request_id, seal, shown_headers
 from llm_connector.types import (
@@ -88,6 +89,11 @@ class ChatDecoder:
     def done(self) -> bool:
         """Whether the end marker came: nothing more needs to be read."""
         return self._parser.done
+
+    @property
+    def assembly(self) -> Assembly:
+        """The answer as it grows."""
+        return self._parser.assembly
 
     @property
     def size(self) -> int:

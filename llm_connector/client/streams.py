@@ -83,7 +83,7 @@ class _Stream:
 
     def _writer(self, format: Format, framing: FramingName | None, begun: float) -> StreamWriter:
         """What writes this stream, now that it is open."""
-        assembly = self._decoder._parser.assembly if self._decoder is not None else None
+        assembly = self._decoder.assembly if self._decoder is not None else None
         encoder = format.encoder(self._rendered.request.model, assembly=assembly)
         encoder.begun = begun
         return formats.StreamWriter(encoder, framing)

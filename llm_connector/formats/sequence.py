@@ -96,7 +96,7 @@ class BlockEncoder(Encoder):
         current = self._current
         if current is not None and not (self._held or self._ahead):
             text = chunk.text if current.kind == "text" else chunk.reasoning if current.kind == "reasoning" else ""
-            if text and (self._choice is None or len(self._choice._blocks) == self._seen):
+            if text and (self._choice is None or len(self._choice.by_key) == self._seen):
                 current.pieces.append(text)
                 current.length += len(text)
                 return (self.piece(current, text),)
@@ -177,7 +177,7 @@ class BlockEncoder(Encoder):
         """The blocks of the answer of which something may be left to write, in order."""
         if self._choice is None:
             return []
-        blocks = self._choice._blocks
+        blocks = self._choice.by_key
         fresh = len(blocks) - self._seen
         if fresh > 0:
             self._seen = len(blocks)

@@ -17,19 +17,15 @@ from llm_connector.protocols.base import ChunkParser, path_segment
 from llm_connector.protocols.converse import Converse, counted_model
 from llm_connector.protocols.converse_failures import aws_error
 from llm_connector.protocols.failures import ErrorDetail
-from llm_connector.protocols.turns import map_parts, stand_in
+from llm_connector.protocols.turns import embedded
 from llm_connector.types import (
-    AnyPart,
     ChatChunk,
     ChatRequest,
     Document,
     Image,
     Media,
-    Message,
     ModelInfo,
     Notes,
-    Text,
-    ToolResult,
 )
 from llm_connector.wire import Event, Json, encode_json
 
@@ -70,7 +66,7 @@ class AnthropicBedrock(AnthropicMessages):
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `POST model/…/invoke`: no model and no `stream`, which the path says."""
         notes = notes or Notes()
-        messages = _embedded(request.messages, notes)
+        messages = embedded(request.messages, notes)
         if messages is not request.messages:
             request = request.model_copy(update={"messages": messages})
         body = super().render_chat(request, stream=stream, notes=notes)
@@ -127,18 +123,3 @@ class _GuardedParser(MessagesParser):
         super()._end(body)
         if {**self._message, **body}.get("amazon-bedrock-guardrailAction") == "INTERVENED":
             self._choice.raw_reason = "guardrail_intervened"
-
-
-def _embedded(messages: list[Message], notes: Notes) -> list[Message]:
-    """The messages without media by URL, which this server does not load."""
-    reason = "this server loads nothing from the web: pass the bytes"
-
-    def change(part: AnyPart) -> AnyPart:
-        if isinstance(part, ToolResult):
-            if not any(getattr(item, "url", None) for item in part.parts):
-                return part
-            shown = [Text(stand_in(item, reason, notes)) if getattr(item, "url", None) else item for item in part.parts]
-            return part.model_copy(update={"parts": shown})
-        return Text(stand_in(part, reason, notes)) if getattr(part, "url", None) else part
-
-    return map_parts(messages, change, (Image, Document, ToolResult))

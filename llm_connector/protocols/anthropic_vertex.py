@@ -13,8 +13,8 @@ from llm_connector.protocols.anthropic import AnthropicMessages
 from llm_connector.protocols.base import path_segment
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.gemini_failures import google_detail
-from llm_connector.protocols.turns import map_parts, stand_in
-from llm_connector.types import AnyPart, ChatRequest, Document, Image, Media, Notes, Text, ToolResult
+from llm_connector.protocols.turns import embedded
+from llm_connector.types import ChatRequest, Document, Image, Media, Notes
 from llm_connector.wire import Json
 
 __all__ = ["AnthropicVertex"]
@@ -52,7 +52,7 @@ class AnthropicVertex(AnthropicMessages):
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `rawPredict` and `streamRawPredict`, which keeps `stream`."""
         notes = notes or Notes()
-        turns = map_parts(request.messages, lambda part: _embedded(part, notes), (Image, Document, ToolResult))
+        turns = embedded(request.messages, notes)
         if turns is not request.messages:
             request = request.model_copy(update={"messages": turns})
         body = super().render_chat(request, stream=stream, notes=notes)
@@ -71,13 +71,3 @@ class AnthropicVertex(AnthropicMessages):
     def parse_error(self, body: Json) -> ErrorDetail:
         """What an error body says, be it Anthropic's or that of Google's front end."""
         return google_detail(body, super().parse_error(body))
-
-
-def _embedded(part: AnyPart, notes: Notes) -> AnyPart:
-    """The part without files that the server would have to fetch, which it does not."""
-    if isinstance(part, ToolResult):
-        parts = [_embedded(item, notes) for item in part.parts]
-        return part if parts == part.parts else part.model_copy(update={"parts": parts})
-    if isinstance(part, Image | Document) and part.url is not None:
-        return Text(stand_in(part, "this server reads embedded files only", notes))
-    return part

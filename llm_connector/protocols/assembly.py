@@ -135,11 +135,11 @@ Block = TextBlock | ReasoningBlock | Placed
 class ChoiceAssembly:
     """One of the answers. Blocks are ordered by their keys, whatever the order in which they came."""
 
-    __slots__ = ("_blocks", "calls", "index", "logprobs", "raw_reason", "refusal")
+    __slots__ = ("by_key", "calls", "index", "logprobs", "raw_reason", "refusal")
 
     def __init__(self, index: int, tools: Collection[str] = ()) -> None:
         self.index = index
-        self._blocks: dict[int, Block] = {}
+        self.by_key: dict[int, Block] = {}
         self.calls = ToolCallSlots(tools)
         self.raw_reason: str | None = None
         self.refusal: list[str] = []
@@ -147,25 +147,25 @@ class ChoiceAssembly:
 
     def text(self, key: int) -> TextBlock:
         """The text block at `key`, made at first use."""
-        block = self._blocks.get(key)
+        block = self.by_key.get(key)
         if not isinstance(block, TextBlock):
-            block = self._blocks[key] = TextBlock()
+            block = self.by_key[key] = TextBlock()
         return block
 
     def reasoning(self, key: int) -> ReasoningBlock:
         """The reasoning block at `key`, made at first use."""
-        block = self._blocks.get(key)
+        block = self.by_key.get(key)
         if not isinstance(block, ReasoningBlock):
-            block = self._blocks[key] = ReasoningBlock()
+            block = self.by_key[key] = ReasoningBlock()
         return block
 
     def place(self, key: int, block: Placed) -> None:
         """Put a call, a picture or an opaque block among the parts. Calls that are not placed come last."""
-        self._blocks[key] = block
+        self.by_key[key] = block
 
     def blocks(self) -> list[Block]:
         """The blocks in order."""
-        return [self._blocks[key] for key in sorted(self._blocks)]
+        return [self.by_key[key] for key in sorted(self.by_key)]
 
     def feed_call(self, piece: Mapping[str, Any], names: ToolNames, *, whole: bool = False) -> ToolCallDelta | None:
         """Take one element of a `tool_calls` list; a `whole` one never continues another."""
@@ -186,7 +186,7 @@ class ChoiceAssembly:
 
     def size(self) -> int:
         """How many parts have begun, calls that are not placed among the others left aside."""
-        return len(self._blocks)
+        return len(self.by_key)
 
     def begun(self) -> bool:
         """Whether anything of it has come."""

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from llm_connector.errors import ConfigurationError
-from llm_connector.types import AnyPart, Message, Notes, Opaque, PlainTurn, Reasoning, Text, ToolCall, ToolResult
+from llm_connector.types import (
+    AnyPart,
+    Document,
+    Image,
+    Message,
+    Notes,
+    Opaque,
+    PlainTurn,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 
-__all__ = ["check_tool_turns", "map_parts", "own_parts", "stand_in", "thought_states"]
+__all__ = ["check_tool_turns", "embedded", "map_parts", "own_parts", "stand_in", "thought_states"]
 
 
 def stand_in(part: AnyPart, reason: str, notes: Notes) -> str:
@@ -89,3 +101,20 @@ def map_parts(
             changed = list(messages) if changed is None else changed
             changed[position] = message.model_copy(update={"parts": [part for part in mapped if part is not None]})
     return messages if changed is None else changed
+
+
+def embedded(messages: list[Message], notes: Notes) -> list[Message]:
+    """The messages without pictures and documents by URL, for servers that load nothing from the web."""
+
+    def change(part: AnyPart) -> AnyPart:
+        if isinstance(part, Image | Document) and part.url is not None:
+            return Text(stand_in(part, "this server loads nothing from the web: pass the bytes", notes))
+        return part
+
+    def change_all(part: AnyPart) -> AnyPart:
+        if not isinstance(part, ToolResult):
+            return change(part)
+        shown = [change(item) for item in part.parts]
+        return part.model_copy(update={"parts": shown}) if shown != part.parts else part
+
+    return map_parts(messages, change_all, (Image, Document, ToolResult))

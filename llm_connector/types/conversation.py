@@ -157,13 +157,13 @@ def _part(item: Any) -> list[AnyPart]:
         return [Image(_address(address, "image"), detail=detail, cache=_cache(item))]
     if kind == "input_audio":
         audio = item["input_audio"]
-        return [Audio.base64(f"audio/{audio['format']}", audio["data"])]
+        return [Audio.base64(f"audio/{audio['format']}", audio["data"], cache=_cache(item))]
     if kind == "video_url":
         video = item["video_url"]
-        return [Video(_address(video["url"] if isinstance(video, Mapping) else video, "video"))]
+        return [Video(_address(video["url"] if isinstance(video, Mapping) else video, "video"), cache=_cache(item))]
     if kind == "file":
         file = item["file"]
-        return [Document(_address(file["file_data"], "file"), name=file.get("filename"))]
+        return [Document(_address(file["file_data"], "file"), name=file.get("filename"), cache=_cache(item))]
     if kind in ("image", "document") and isinstance(item.get("source"), Mapping):
         return [_sourced(kind, item)]
     if kind == "thinking":

@@ -228,6 +228,22 @@ class TestMistakes:
         assert "secret" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "text", "text": "Hi"},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
+        {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0="}},
+    ],
+    ids=shown,
+)
+def test_a_cache_mark_of_any_part_is_kept(part):
+    marked = {**part, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    assert of([{"role": "user", "content": [marked]}]).messages[0].parts[0].model_dump()["cache"] == "1h"
+
+
 class TestPlainTurns:
     """Turns of one text are no pydantic objects inside a request; whoever reads them must not notice."""
 
