@@ -267,7 +267,8 @@ class TestData:
             client.model_info()
 
     @pytest.mark.parametrize(
-        "content", [b"", b"\x1f\x8b", b"{}", gzip.compress(b"["), gzip.compress(b"[]"), OSError("gone")]
+        "content",
+        [b"", b"\x1f\x8b", b"{}", gzip.compress(b"[", mtime=0), gzip.compress(b"[]", mtime=0), OSError("gone")],
     )
     def test_data_that_cannot_be_read_say_what_to_install(self, content, fresh_data, monkeypatch):
         def read(*_: object) -> bytes:
