@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from llm_connector.errors import LlmConnectorError, ParseError, StreamError, TransportError, streamed
+from llm_connector.errors import (
+    ContextLengthError,
+    LlmConnectorError,
+    ParseError,
+    StreamError,
+    TransportError,
+    streamed,
+)
 from llm_connector.framing import Framing
 from llm_connector.protocols import ChunkParser, ErrorEvent, Protocol
 from llm_connector.protocols.assembly import Assembly
@@ -14,9 +22,11 @@ from llm_connector.providers.spec import Endpoint
 from llm_connector.refusals import api_error, page_error, request_id, seal, shown_headers
 from llm_connector.types import (
     Adaptation,
+    AnyPart,
     ChatChunk,
     ChatRequest,
     ChatResponse,
+    Message,
     Notes,
     Opaque,
     Reasoning,
@@ -27,7 +37,7 @@ from llm_connector.wire import Event, HttpResponse
 if TYPE_CHECKING:
     from llm_connector.media_fetching import FetchPlan
 
-__all__ = ["MISSHAPEN", "ChatDecoder", "OpenStream", "RenderedChat", "completed", "misshapen"]
+__all__ = ["MISSHAPEN", "ChatDecoder", "OpenStream", "RenderedChat", "completed", "lost_prompt", "misshapen"]
 
 MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading raises, somewhere, when a value has another type than the wire format promises."""
@@ -73,7 +83,7 @@ class ChatDecoder:
     `StreamError` with the partial answer.
     """
 
-    __slots__ = ("_framing", "_headers", "_parser", "_rendered", "_response", "_status")
+    __slots__ = ("_closed", "_framing", "_headers", "_parser", "_rendered", "_response", "_status", "begun")
 
     def __init__(self, rendered: RenderedChat, response: HttpResponse, max_event_bytes: int) -> None:
         protocol = rendered.protocol
@@ -84,6 +94,9 @@ class ChatDecoder:
         self._headers = response.headers
         self._status = response.status
         self._response: ChatResponse | None = None
+        self._closed = False
+        self.begun: Iterable[ChatChunk] = ()
+        """The chunks of what `begin` took."""
 
     @property
     def done(self) -> bool:
@@ -95,10 +108,20 @@ class ChatDecoder:
         """The answer as it grows."""
         return self._parser.assembly
 
-    @property
-    def size(self) -> int:
-        """How many parts of the first answer have begun, tool calls aside."""
-        return self._parser.assembly.choices[0].size()
+    def message(self) -> Message:
+        """The first answer so far, without what surrounds it."""
+        message = self._parser.assembly.choices[0].message(interrupted=True)
+        _own(message.parts, self._rendered.endpoint.spec.name)
+        return message
+
+    def begin(self, block: bytes) -> bool:
+        """Take a block before the caller asks, an empty one at the end of the body; whether there is a chunk or none
+        will come."""
+        chunks = iter(self.feed(block) if block else self.close())
+        first = next(chunks, None)
+        if first is not None:
+            self.begun = chain((first,), chunks)
+        return first is not None or not block or self.done
 
     def feed(self, block: bytes) -> Iterable[ChatChunk]:
         """The chunks that `block` completes."""
@@ -108,8 +131,10 @@ class ChatDecoder:
         try:
             chunks = self._parser.feed(events[0])
         except _FAILURES as error:
-            raise self._failure(error) from _cause(error)
-        return chunks if type(chunks) is tuple else self._pass(chunks)
+            failure = self._failure(error)  # raised outside: what it was made of holds the server's words as they came
+        else:
+            return chunks if type(chunks) is tuple else self._pass(chunks)
+        raise failure
 
     def _feed(self, events: Iterable[Event]) -> Iterator[ChatChunk]:
         parser = self._parser
@@ -119,19 +144,28 @@ class ChatDecoder:
                 if parser.done:
                     return
         except _FAILURES as error:
-            raise self._failure(error) from _cause(error)
+            failure = self._failure(error)
+        else:
+            return
+        raise failure
 
     def _pass(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         try:
             yield from chunks
         except _FAILURES as error:
-            raise self._failure(error) from _cause(error)
+            failure = self._failure(error)
+        else:
+            return
+        raise failure
 
     def close(self, cause: TransportError | None = None) -> Iterator[ChatChunk]:
-        """Yield the last chunks after the end of the body; `cause` is what cut it, if something did.
+        """Yield the last chunks after the end of the body, once; `cause` is what cut it, if something did.
 
         Raises StreamError when the answer is not complete.
         """
+        if self._closed:
+            return
+        self._closed = True
         parser = self._parser
         try:
             if cause is None and not parser.done:
@@ -141,12 +175,15 @@ class ChatDecoder:
                 raise self.interruption(cause) from cause
             yield from parser.close()
         except _FAILURES as error:
-            raise self._failure(error) from _cause(error)
+            failure = self._failure(error)
         except StreamError as error:
             if error.partial is not None:
                 error.partial = self._complete(error.partial)
             seal(error, self._rendered.endpoint)
             raise
+        else:
+            return
+        raise failure
 
     @classmethod
     def empty(cls, rendered: RenderedChat) -> ChatResponse:
@@ -156,7 +193,13 @@ class ChatDecoder:
     def response(self) -> ChatResponse:
         """The whole answer, after `close`."""
         if self._response is None:
-            self._response = self._complete(self._parser.response())
+            answer = self._parser.response()
+            lost = lost_prompt(answer, self._rendered)
+            if lost is not None:
+                error = streamed(ContextLengthError)(lost, provider=self._rendered.endpoint.spec.name, status=200)
+                error.partial = self._complete(answer)  # type: ignore[attr-defined]  # of the class made by `streamed`
+                raise error
+            self._response = self._complete(answer)
         return self._response
 
     def partial(self) -> ChatResponse:
@@ -170,15 +213,17 @@ class ChatDecoder:
         return self._with_partial(error)
 
     def _failure(self, cause: Exception) -> LlmConnectorError:
-        endpoint = self._rendered.endpoint
+        """The error to raise, with its cause where it does not say it all."""
+        endpoint, shown = self._rendered.endpoint, None
         if not isinstance(cause, ErrorEvent | ParseError):
-            cause = misshapen(cause, self._rendered)
+            shown, cause = cause, misshapen(cause, self._rendered)
         if isinstance(cause, ErrorEvent):
             response = HttpResponse(self._status, self._headers)
             return self._with_partial(api_error(endpoint, response, cause.body, in_stream=True))
         if cause.body.lstrip()[:1] == "<" and not self._parser.raw:
             return self._with_partial(page_error(endpoint, self._status, self._headers, cause.body, in_stream=True))
         error = streamed(ParseError)(cause.message, provider=endpoint.spec.name, body=cause.body)
+        error.__cause__ = shown
         seal(error, endpoint)
         return self._with_partial(error)
 
@@ -198,9 +243,13 @@ class ChatDecoder:
         return completed(response, self._rendered, self._headers)
 
 
-def _cause(error: Exception) -> Exception | None:
-    """The cause to show beside our error: none where ours says it all."""
-    return None if isinstance(error, ErrorEvent | ParseError) else error
+def lost_prompt(answer: ChatResponse, rendered: RenderedChat) -> str | None:
+    """What the server cut off the prompt, where the caller refuses that; elsewhere it is noted."""
+    lost = rendered.protocol.prompt_cut(rendered.request, answer)
+    if lost is None or rendered.notes.strict:
+        return lost and f"the prompt was cut: {lost}"
+    rendered.notes.add("dropped", "prompt", lost)
+    return None
 
 
 def misshapen(error: Exception, rendered: RenderedChat, body: str = "") -> ParseError:
@@ -217,9 +266,13 @@ def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str
     vars(answer).update(headers=shown, request_id=known, adaptations=list(rendered.notes.adaptations))
     provider = rendered.endpoint.spec.name
     for choice in answer.choices:
-        parts = choice.message.parts
-        for position, part in enumerate(parts):
-            owned = isinstance(part, Reasoning | Opaque) or (isinstance(part, ToolCall) and part.extra is not None)
-            if owned:
-                parts[position] = part.model_copy(update={"provider": provider})
+        _own(choice.message.parts, provider)
     return answer
+
+
+def _own(parts: list[AnyPart], provider: str) -> None:
+    """Mark what means something to its provider only."""
+    for position, part in enumerate(parts):
+        owned = isinstance(part, Reasoning | Opaque) or (isinstance(part, ToolCall) and part.extra is not None)
+        if owned:
+            parts[position] = part.model_copy(update={"provider": provider})

@@ -52,12 +52,12 @@ class EventStreamDecoder:
         self._failures = (ParserError, struct.error, LookupError, ValueError)
         self._limit = max_event_bytes
         self._started = False
-        self._body: list[bytes] | None = None
+        self._body: bytearray | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._buffer: Any = self._new()
-        self._pieces: list[bytes] = []
+        self._pieces = bytearray()
         self._held = 0
         self._wanted = _PRELUDE
 
@@ -75,7 +75,7 @@ class EventStreamDecoder:
     def _feed(self, block: bytes) -> Iterator[Event]:
         if not self._started and block:
             self._started = True
-            self._body = [] if block[0] > _LARGEST_FIRST_BYTE else None
+            self._body = bytearray() if block[0] > _LARGEST_FIRST_BYTE else None
         if self._body is not None:
             self._hold(self._body, block, self._limit)
             return
@@ -87,7 +87,7 @@ class EventStreamDecoder:
             if self._held == _PRELUDE == self._wanted:
                 self._wanted = self._length()
             if self._held == self._wanted:
-                event = self._checked(b"".join(self._pieces))
+                event = self._checked(bytes(self._pieces))
                 self._begin()
                 if event is not None:
                     yield event
@@ -95,17 +95,17 @@ class EventStreamDecoder:
     def close(self) -> Iterator[Event]:
         """Yield the body that was no event stream. What is left of a message is dropped: its stream was cut."""
         if self._body:
-            yield Event("body", b"".join(self._body))
+            yield Event("body", bytes(self._body))
 
-    def _hold(self, pieces: list[bytes], piece: bytes, most: int) -> None:
-        pieces.append(piece)
+    def _hold(self, pieces: bytearray, piece: bytes, most: int) -> None:
+        pieces += piece
         self._held += len(piece)
         if self._held > most:
             raise ParseError(f"the answer exceeds {most} bytes; raise max_event_bytes to accept it")
 
     def _length(self) -> int:
         """The length of the message whose prelude is held. Raises ParseError if that is broken, or above the limit."""
-        prelude = b"".join(self._pieces)
+        prelude = bytes(self._pieces)
         total = int.from_bytes(prelude[:4], "big")
         try:
             self._buffer.add_data(prelude)
@@ -117,7 +117,7 @@ class EventStreamDecoder:
             raise ParseError(f"the event stream is broken: a message of {total} bytes")
         if total > self._limit:
             raise ParseError(f"an event of {total} bytes exceeds {self._limit}; raise max_event_bytes to accept it")
-        self._pieces = []
+        self._pieces = bytearray()
         return total
 
     def _checked(self, rest: bytes) -> Event | None:

@@ -40,64 +40,57 @@ class Framing(Interface):
 class LineBuffer:
     """Split byte blocks into lines. CR, LF and CRLF end a line and may straddle blocks; a leading BOM is dropped.
 
-    A block without a line end costs its own length only: the pieces are joined when the line ends. A line above the
-    limit ends the reading: `check`, called once the lines before it have been used, raises.
+    A block without a line end costs its own length only, however short it is. A line above the limit ends the reading:
+    `check`, called once the lines before it have been used, raises.
     """
 
-    __slots__ = ("_limit", "_pieces", "_size", "_started")
+    __slots__ = ("_held", "_limit", "_longest", "_started")
 
     @property
     def empty(self) -> bool:
         """Whether the next block begins a line, and not the first one, which may have a BOM."""
-        return self._started and not self._pieces
+        return self._started and not self._held
 
     def __init__(self, max_line_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._held = bytearray()
+        self._longest = 0
         self._limit = max_line_bytes
         self._started = False
 
     def feed(self, block: bytes) -> list[bytes]:
         """The lines that `block` completes, up to one above the limit."""
-        if b"\n" not in block and b"\r" not in block and not (self._pieces and self._pieces[-1].endswith(b"\r")):
-            self._hold(block)
+        if b"\n" not in block and b"\r" not in block and not self._held.endswith(b"\r"):
+            self._held += block
             return []
-        data = b"".join((*self._pieces, block)) if self._pieces else block
+        data = b"".join((self._held, block)) if self._held else block
         if not self._started:
             self._started = True
             data = data.removeprefix(_BOM)
-        held = b""
+        half = b""
         if b"\r" in data:
-            held = b"\r" if data.endswith(b"\r") else b""  # may be the first half of CRLF
-            data = data.removesuffix(held).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            half = b"\r" if data.endswith(b"\r") else b""  # of CRLF, it may be
+            data = data.removesuffix(half).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = data.split(b"\n")
-        rest = lines.pop() + held
-        self._pieces, self._size = [], 0
-        if rest:
-            self._hold(rest)
+        self._held = bytearray(lines.pop() + half)
         if len(data) > self._limit:
             for position, line in enumerate(lines):
                 if len(line) > self._limit:
-                    self._size = len(line)
+                    self._longest = len(line)
                     return lines[:position]
         return lines
 
     def check(self) -> None:
         """Raises ParseError after a line above the limit, finished or not."""
-        if self._size > self._limit:
+        if max(self._longest, len(self._held)) > self._limit:
             raise ParseError(f"a line of the stream exceeds {self._limit} bytes; raise max_event_bytes to accept it")
 
     def close(self) -> list[bytes]:
         """The last line, when the body did not end it."""
-        rest = b"".join(self._pieces).rstrip(b"\r")
+        rest = bytes(self._held).rstrip(b"\r")
         if not self._started:
             rest = rest.removeprefix(_BOM)
-        self._pieces, self._size = [], 0
+        self._held = bytearray()
         return [rest] if rest else []
-
-    def _hold(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-        self._size += len(piece)
 
 
 class SSEDecoder:
@@ -115,7 +108,7 @@ class SSEDecoder:
         self._name = ""
         self._data: list[bytes] = []
         self._size = 0
-        self._body: list[bytes] | None = None
+        self._body: bytearray | None = None
         self._between = False
 
     def feed(self, block: bytes) -> Iterable[Event]:
@@ -170,7 +163,7 @@ class SSEDecoder:
             if _means_something(event.data):
                 yield event
         if self._body is not None:
-            yield Event("body", b"\n".join(self._body))
+            yield Event("body", bytes(self._body))
 
     def _event(self) -> Event:
         data, name = self._data, self._name
@@ -180,8 +173,8 @@ class SSEDecoder:
 
     def _field(self, line: bytes) -> None:
         if self._body is not None:
-            self._grow(len(line))
-            self._body.append(line)
+            self._grow(len(line) + 1)
+            self._body += b"\n" + line
             return
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
@@ -192,7 +185,7 @@ class SSEDecoder:
             self._name = value.decode("utf-8", "replace")
         elif not self._data and line.lstrip()[:1] in (b"{", b"[", b"<"):
             self._grow(len(line))
-            self._body = [line]
+            self._body = bytearray(line)
 
     def _grow(self, size: int) -> None:
         self._size = self._size + size if self._data or self._body else size

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from llm_connector.errors import ModelNotFoundError, ParseError, StreamError
 from llm_connector.framing import NDJSONDecoder
 from llm_connector.ollama import ManagementCall, ProgressCall, ProgressReader, PullProgress
-from llm_connector.operations import attempts, exchange
 from llm_connector.protocols import ErrorEvent
 from llm_connector.providers.spec import Endpoint
-from llm_connector.refusals import api_error, name_provider
+from llm_connector.refusals import api_error, name_provider, seal
 from llm_connector.retry import Retry
+from llm_connector.sending import attempts, exchange
 from llm_connector.wire import Event, HttpRequest, HttpResponse, Steps
 
 __all__ = ["ProgressDecoder", "manage", "open_progress"]
@@ -73,7 +73,10 @@ class ProgressDecoder:
             for event in events:
                 yield from self._reader.feed(event)
         except ErrorEvent as event:
-            raise api_error(self._endpoint, self._response, event.body, in_stream=True) from None
+            failure = api_error(self._endpoint, self._response, event.body, in_stream=True)
         except ParseError as error:
-            name_provider(error, self._endpoint.spec.name)
+            seal(error, self._endpoint)
             raise
+        else:
+            return
+        raise failure

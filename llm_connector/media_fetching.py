@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote, urljoin, urlsplit
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
-from llm_connector.protocols.turns import map_parts
+from llm_connector.protocols.turns import map_media
 from llm_connector.providers.spec import _MEDIA, Endpoint, _user_agent
 from llm_connector.retry import Retry
 from llm_connector.types import (
@@ -117,14 +117,10 @@ def _media(request: ChatRequest) -> Iterator[tuple[int, _Remote]]:
 
 def _embedded(request: ChatRequest, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> ChatRequest:
     def embed(part: AnyPart) -> AnyPart:
-        if isinstance(part, ToolResult):
-            parts = [embed(item) for item in part.parts]
-            same = all(new is old for new, old in zip(parts, part.parts, strict=True))
-            return part if same else part.model_copy(update={"parts": parts})
         fields = found.get(_key(part)) if isinstance(part, _Remote) else None
         return part if fields is None else part.model_copy(update={"url": None, **fields})
 
-    messages = map_parts(request.messages, embed, (Media, ToolResult))
+    messages = map_media(request.messages, embed, (Media,))
     return request.model_copy(update={"messages": messages})
 
 

@@ -6,6 +6,7 @@ https://docs.ollama.com/api (checked 2026-11)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -316,7 +317,9 @@ def _fields(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _number(body: Mapping[str, Any], key: str) -> int | None:
     value = body.get(key)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return int(value)
 
 
 def _text(body: Mapping[str, Any], key: str) -> str | None:

@@ -1,7 +1,7 @@
 """What to send, when to wait and what to raise, as generators: written once for both clients.
 
-An operation yields `Send`, `Sleep` and `Call`, is sent the outcome of each, and returns its result. It does no I/O, so
-tests step it by hand.
+An operation yields `Send`, `Read`, `Sleep` and `Call`, is sent the outcome of each, and returns its result. It does no
+I/O, so tests step it by hand.
 """
 
 from __future__ import annotations
@@ -10,28 +10,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urljoin, urlsplit
 
-from llm_connector.decoding import MISSHAPEN, ChatDecoder, OpenStream, RenderedChat, completed, misshapen
+from llm_connector.decoding import MISSHAPEN, ChatDecoder, OpenStream, RenderedChat, completed, lost_prompt, misshapen
 from llm_connector.errors import (
-    APIError,
-    AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    ContextLengthError,
     LlmConnectorError,
     NotFoundError,
     ParseError,
-    TimeoutError,
     TransportError,
     excerpt,
 )
 from llm_connector.protocols import ErrorEvent, Protocol
 from llm_connector.protocols.turns import own_parts
 from llm_connector.providers.spec import Endpoint
-from llm_connector.refusals import api_error, body_of, decoded, name_provider, seal
-from llm_connector.retry import LONGEST_WAIT, Retry
-from llm_connector.types import ChatRequest, ChatResponse, Embeddings, ModelInfo, Notes, RankedDocument
-from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Json, Send, Sleep, Steps
+from llm_connector.refusals import api_error, decoded, name_provider
+from llm_connector.retry import Retry
+from llm_connector.sending import attempts, exchange
+from llm_connector.types import ChatRequest, ChatResponse, Embeddings, InputType, ModelInfo, Notes, RankedDocument
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Json, Read, Steps
 
 if TYPE_CHECKING:
     from llm_connector.media_fetching import FetchPlan
@@ -40,11 +38,9 @@ __all__ = [
     "ChatDecoder",
     "OpenStream",
     "RenderedChat",
-    "attempts",
     "chat",
     "count_tokens",
     "embed",
-    "exchange",
     "list_models",
     "open_stream",
     "render",
@@ -54,7 +50,6 @@ __all__ = [
 T = TypeVar("T")
 
 _NO_HEADERS: Mapping[str, str] = {}
-_MAX_REDIRECTS = 5
 _MAX_PAGES = 100
 
 
@@ -96,7 +91,7 @@ def open_stream(rendered: RenderedChat, retry: Retry, max_event_bytes: int) -> S
     def read(sent: RenderedChat, response: HttpResponse) -> OpenStream:
         return OpenStream(response.source, ChatDecoder(sent, response, max_event_bytes))
 
-    return (yield from _teach(rendered, retry, read))
+    return (yield from _teach(rendered, retry, read, _begin if rendered.protocol.reads_ahead else None))
 
 
 def list_models(endpoint: Endpoint, retry: Retry) -> Steps[list[ModelInfo]]:
@@ -117,14 +112,23 @@ def list_models(endpoint: Endpoint, retry: Retry) -> Steps[list[ModelInfo]]:
 
 
 def embed(
-    endpoint: Endpoint, inputs: Sequence[str], model: str, retry: Retry, dimensions: int | None = None
+    endpoint: Endpoint,
+    inputs: Sequence[str],
+    model: str,
+    retry: Retry,
+    dimensions: int | None = None,
+    input_type: InputType | None = None,
 ) -> Steps[Embeddings]:
     """One vector per input. Raises ParseError when the server sends another number of them, or of other length."""
+    if input_type not in (None, "query", "document"):
+        raise ConfigurationError(f"input_type is {input_type!r}; it is 'query' or 'document'")
     endpoint.spec.require("embeddings", "use a provider that has them, for example openai, ollama or local")
     protocol = endpoint.spec.protocol
     body = protocol.render_embed(inputs, model)
     if dimensions is not None:
         body = protocol.with_dimensions(body, dimensions)
+    if input_type is not None:
+        body = protocol.with_input_type(body, input_type)
 
     def read(answer: Json) -> Embeddings:
         embeddings = protocol.parse_embed(answer)
@@ -174,34 +178,27 @@ def count_tokens(
     return (yield from exchange(endpoint, path, protocol.parse_count, retry, body=body, use=("count", request.model)))
 
 
-def exchange(
-    endpoint: Endpoint,
-    path: str,
-    read: Callable[[Json], T],
-    retry: Retry,
-    *,
-    body: Json | None = None,
-    method: str = "POST",
-    use: tuple[str, str | None] = ("other", None),
-) -> Steps[T]:
-    """Send a JSON request and read the JSON answer; what every operation but chat needs."""
-
-    def read_response(ready: Endpoint, response: HttpResponse) -> T:
+def _begin(opened: OpenStream) -> Steps[None]:
+    """Wait for the first chunk: what fails before it may be tried again, since nothing has reached the caller."""
+    while True:
         try:
-            return read(decoded(ready, response) if response.content else None)
-        except ErrorEvent as event:
-            raise api_error(ready, response, event.body) from None
-        except MISSHAPEN as error:
-            reason = f"the answer to {path} has another shape than expected: {type(error).__name__}: {error}"
-            raise ParseError(reason, body=excerpt(response.content)) from error
-
-    def make(ready: Endpoint) -> HttpRequest:
-        return ready.request(path, body, method, operation=use[0])
-
-    return (yield from attempts(endpoint, make, read_response, retry, use=use))
+            block = yield Read(opened.source)
+        except TransportError as error:
+            raise opened.decoder.interruption(error) from error
+        try:
+            if opened.decoder.begin(block):
+                return
+        except LlmConnectorError:
+            yield Call(opened.source.close)
+            raise
 
 
-def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[RenderedChat, HttpResponse], T]) -> Steps[T]:
+def _teach(
+    rendered: RenderedChat,
+    retry: Retry,
+    read: Callable[[RenderedChat, HttpResponse], T],
+    opening: Callable[[T], Steps[None]] | None = None,
+) -> Steps[T]:
     """Send a chat request; a refused field that the protocol knows how to do without is learned, once each."""
     if rendered.fetch is not None:
         yield from _complete(rendered, rendered.fetch, retry)
@@ -211,8 +208,8 @@ def _teach(rendered: RenderedChat, retry: Retry, read: Callable[[RenderedChat, H
     while True:
         try:
             make, taken = partial(_request, sent), partial(_read_sent, read, sent)
-            use = ("chat", request.model)
-            return (yield from attempts(endpoint, make, taken, retry, stream=rendered.stream, use=use))
+            place, use = _place(sent), ("chat", request.model)
+            return (yield from attempts(place, make, taken, retry, stream=rendered.stream, use=use, opening=opening))
         except (BadRequestError, NotFoundError) as error:
             failure = protocol.parse_error(error.body)
             learned = None if rendered.notes.strict else protocol.learn_from(request, failure, error.status or 400)
@@ -256,109 +253,17 @@ def _read_sent(
     return read(sent if ready is sent.endpoint else replace(sent, endpoint=ready), response)
 
 
+def _place(sent: RenderedChat) -> Endpoint:
+    """Where a request goes: where its own protocol says, whatever other calls find out about the model meanwhile."""
+    endpoint = sent.endpoint
+    return endpoint if endpoint.spec.prepare is None else replace(endpoint, learned={sent.request.model: sent.protocol})
+
+
 def _request(rendered: RenderedChat, ready: Endpoint) -> HttpRequest:
     request = rendered.request
     stream = rendered.protocol.streams(request, stream=rendered.stream)
     headers = request.extra_headers or _NO_HEADERS
     return ready.request(rendered.path, rendered.body, headers=headers, operation="chat", stream=stream)
-
-
-def attempts(
-    endpoint: Endpoint,
-    make: Callable[[Endpoint], HttpRequest],
-    read: Callable[[Endpoint, HttpResponse], T],
-    retry: Retry,
-    *,
-    stream: bool = False,
-    use: tuple[str, str | None] = ("other", None),
-) -> Steps[T]:
-    """Send until an answer can be read, the error is final, or the retries are used up.
-
-    Credentials that expired on the way are renewed once, which is no retry.
-    """
-    attempt = 0
-    renewed = False
-    ready = endpoint
-    while True:
-        try:
-            if endpoint.unready:
-                ready = yield from _ready(endpoint, use)
-            request = make(ready)
-            response = yield Send(request, stream)
-            if response.status in (307, 308):
-                response = yield from _follow(request, response, stream)
-            if not 200 <= response.status < 300:
-                raise api_error(ready, response, body_of(ready, response))
-            return read(ready, response)
-        except LlmConnectorError as error:
-            seal(error, ready)
-            if not renewed and isinstance(error, AuthenticationError):
-                renewed = yield from _renewed(endpoint, ready)
-                if renewed:
-                    continue
-            attempt += 1
-            wanted = error.retry_after if isinstance(error, APIError) else None
-            if not error.retryable or attempt > retry.retries or (wanted or 0.0) > LONGEST_WAIT:
-                raise
-            try:
-                stale = isinstance(error, TransportError) and error.stale
-                yield Sleep(retry.delay(attempt, wanted, stale=stale))
-            except TimeoutError:  # the call's total limit leaves no time for another attempt
-                raise error from None
-
-
-def _ready(endpoint: Endpoint, use: tuple[str, str | None]) -> Steps[Endpoint]:
-    """The endpoint with what only a call can give: a rotating key, a server that must be started first."""
-    prepare = endpoint.spec.prepare
-    if prepare is not None:
-        endpoint = yield Call(lambda: prepare(endpoint, *use), blocking=True)
-    if any(map(callable, endpoint.credentials.values())):
-        given: dict[str, Any] = {}
-        for name, value in endpoint.credentials.items():
-            given[name] = (yield Call(value)) if callable(value) else value
-        endpoint = endpoint.with_credentials(given)
-    if callable(endpoint.api_key):
-        key = yield Call(endpoint.api_key)
-        if key is None and endpoint.spec.api_key_env:
-            raise ConfigurationError("no API key: the function given as api_key= returned None")
-        endpoint = endpoint.with_key(key)
-    return endpoint
-
-
-def _renewed(endpoint: Endpoint, refused: Endpoint) -> Steps[bool]:
-    """Whether other credentials have taken the place of those that were refused."""
-    renew = endpoint.spec.renew
-    if renew is None or endpoint.api_key is not None:
-        return False
-    renewed: bool = yield Call(lambda: renew(endpoint, refused), blocking=True)
-    return renewed
-
-
-def _follow(request: HttpRequest, response: HttpResponse, stream: bool) -> Steps[HttpResponse]:
-    """Send again where 307 and 308 lead, on the same origin only: a key must not reach another host."""
-    for _ in range(_MAX_REDIRECTS):
-        target = _redirected(request.url, response)
-        if target is None:
-            break
-        request = replace(request, url=target)
-        response = yield Send(request, stream)
-    return response
-
-
-def _redirected(url: str, response: HttpResponse) -> str | None:
-    """Where the same request should go instead; None for anything but another path of the same server."""
-    if response.status not in (307, 308) or "location" not in response.headers:
-        return None
-    try:
-        target = urljoin(url, response.headers["location"])
-        return target if _origin(target) == _origin(url) else None
-    except ValueError:  # what the server sent is not a URL
-        return None
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
@@ -377,6 +282,9 @@ def _read_chat(rendered: RenderedChat, response: HttpResponse) -> ChatResponse:
         raise
     except MISSHAPEN as error:
         raise misshapen(error, rendered, excerpt(response.content)) from error
+    lost = lost_prompt(answer, rendered)
+    if lost is not None:
+        raise ContextLengthError(lost, status=response.status)
     return completed(answer, rendered, response.headers)
 
 

@@ -83,22 +83,33 @@ def decoded(endpoint: Endpoint, response: HttpResponse) -> Json:
 def body_of(endpoint: Endpoint, response: HttpResponse) -> Json:
     """The body of a refusal: JSON, or the beginning of the text.
 
-    AWS names the class of an error in a header, or in the body as `__type`; it is put there.
+    AWS names the class of an error in a header, or in the body as `__type`; it is put there, also where there is none.
     """
     try:
         body = decode_json(response.content) if response.content.strip() else ""
     except ValueError:
-        return _excerpt(endpoint, response)
-    kind = response.headers.get("x-amzn-errortype")
-    return {"__type": kind.partition(":")[0], **body} if kind and isinstance(body, dict) else body
+        body = _excerpt(endpoint, response)
+    kind = response.headers.get("x-amzn-errortype", "").partition(":")[0]
+    if not kind or not isinstance(body, dict | str):
+        return body
+    return {"__type": kind, **(body if isinstance(body, dict) else {"message": body or kind})}
 
 
 def seal(error: LlmConnectorError, endpoint: Endpoint) -> None:
-    """Give the error the provider's name, and take the caller's secrets out of what it quotes."""
+    """Give the error the provider's name, and take the caller's secrets out of what it quotes.
+
+    What stands behind it is forgotten, if it is not shown or quotes one: such errors hold the server's words.
+    """
     name_provider(error, endpoint.spec.name)
     error.args = (endpoint.redact(error.message), *error.args[1:])
     if isinstance(error, ParseError):
         error.body = endpoint.redact(error.body)
+    cause = error.__cause__
+    quoted = "" if cause is None else f"{cause} {cause.args} {vars(cause)}"
+    if endpoint.redact(quoted) != quoted:
+        error.__cause__ = cause = None
+    if cause is None and error.__suppress_context__:
+        error.__context__ = None
 
 
 def _excerpt(endpoint: Endpoint, response: HttpResponse) -> str:

@@ -197,16 +197,20 @@ def closed(schema: Mapping[str, Any]) -> Schema:
     """
     copy = {key: value for key, value in mapped(schema, closed).items() if key != "default"}
     if "object" in types_of(copy) or "properties" in copy:
-        copy.setdefault("properties", {})
+        properties = copy.setdefault("properties", {})
+        if not isinstance(properties, Mapping):
+            raise ConfigurationError(f"a schema's properties: give an object, not {properties!r}")
         copy["additionalProperties"] = False
-        copy["required"] = list(copy["properties"])
+        copy["required"] = list(properties)
     return copy
 
 
 def types_of(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """What `type` names: one word, several or none."""
     named = schema.get("type")
-    return (named,) if isinstance(named, str) else tuple(named or ())
+    if isinstance(named, str):
+        return (named,)
+    return tuple(word for word in named if isinstance(word, str)) if isinstance(named, list | tuple) else ()
 
 
 def mapped(schema: Mapping[str, Any], change: Callable[[Schema], Schema]) -> Schema:

@@ -18,6 +18,7 @@ __all__ = [
     "HttpRequest",
     "HttpResponse",
     "Json",
+    "Read",
     "Send",
     "Sleep",
     "Steps",
@@ -36,23 +37,30 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def decode_json(content: bytes) -> Json:
-    """Decode a JSON text. A BOM, blank lines ahead of it and lone surrogates are tolerated; raises ValueError."""
+    """Decode a JSON text; raises ValueError. A BOM and blank lines ahead of it are tolerated.
+
+    Half a surrogate pair becomes U+FFFD: no text that holds one can be printed, stored or sent.
+    """
     try:
         return from_json(content, cache_strings="keys")
     except ValueError as error:
         if "recursion" in str(error):
             raise  # nested without end: what reads it next would fail in other ways
-        text = content.removeprefix(_BOM).decode("utf-8", "replace").strip()
-        return json.loads(text)
+        try:
+            value = json.loads(content.removeprefix(_BOM).decode("utf-8", "replace").strip())
+        except RecursionError:
+            raise error from None
+        text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return from_json(text, cache_strings="keys")
 
 
 def encode_json(body: Json) -> bytes:
     """The body as UTF-8 JSON without spaces. Raises ConfigurationError for values that JSON cannot hold."""
     try:
         return to_json(body, inf_nan_mode="constants")
-    except UnicodeEncodeError:  # a lone surrogate: legal in JSON only as an escape
-        return json.dumps(body, separators=(",", ":")).encode()
     except ValueError as error:
+        if "surrogates" in str(error):  # half a pair: legal in JSON only as an escape
+            return json.dumps(body, separators=(",", ":")).encode()
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
 
 
@@ -166,6 +174,13 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """Ask the driver for the next block of an open body: empty at the end. A `TransportError` closes the body."""
+
+    source: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Ask the driver to wait."""
 
@@ -180,5 +195,5 @@ class Call:
     blocking: bool = False
 
 
-Steps: TypeAlias = Generator[Send | Sleep | Call, Any, T]
+Steps: TypeAlias = Generator[Send | Read | Sleep | Call, Any, T]
 """An operation: yields what it needs done, is sent the outcome, returns its result."""

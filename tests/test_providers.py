@@ -96,7 +96,7 @@ class TestRows:
             node
             for tree in trees
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "ProviderSpec"
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ProviderSpec", "replace")
         ]
         written = [ast.literal_eval(word.value) for call in calls for word in call.keywords if word.arg == "name"]
         assert sorted(written) == sorted(set(written)) == sorted(PROVIDERS)

@@ -18,7 +18,6 @@ from llm_connector.protocols.anthropic_chunks import MessagesParser
 from llm_connector.protocols.anthropic_messages import (
     OWN_CACHE,
     MessagesForm,
-    cache_control,
     limit_marks,
     loop_without_thoughts,
     mark_prompt,
@@ -36,7 +35,7 @@ from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.reasoning import Efforts
 from llm_connector.protocols.structured import json_instruction
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import check_tool_turns, thought_states
+from llm_connector.protocols.turns import cache_control, check_tool_turns, thought_states
 from llm_connector.types import ChatRequest, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
@@ -60,6 +59,7 @@ class AnthropicMessages(Protocol):
     `refused_thoughts`: signatures that were refused: they are bound to the model, and with some to the account.
     """
 
+    reads_ahead: ClassVar[bool] = True
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
     name: ClassVar[str] = "Anthropic Messages"
 

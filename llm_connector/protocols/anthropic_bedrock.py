@@ -66,10 +66,7 @@ class AnthropicBedrock(AnthropicMessages):
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `POST model/…/invoke`: no model and no `stream`, which the path says."""
         notes = notes or Notes()
-        messages = embedded(request.messages, notes)
-        if messages is not request.messages:
-            request = request.model_copy(update={"messages": messages})
-        body = super().render_chat(request, stream=stream, notes=notes)
+        body = super().render_chat(embedded(request, notes), stream=stream, notes=notes)
         body = {name: value for name, value in body.items() if name not in _NOT_IN_THE_BODY}
         asked = (request.extra_headers or {}).get("anthropic-beta", "")
         betas = [*self.betas, *(beta for name in asked.split(",") if (beta := name.strip()))]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import stand_in
+from llm_connector.protocols.turns import cache_control, stand_in
 from llm_connector.types import (
     AnyPart,
     CacheMark,
@@ -27,7 +27,7 @@ from llm_connector.types import (
     ToolResult,
 )
 
-__all__ = ["OWN_CACHE", "MessagesForm", "cache_control", "limit_marks", "loop_without_thoughts", "mark_prompt"]
+__all__ = ["OWN_CACHE", "MessagesForm", "limit_marks", "loop_without_thoughts", "mark_prompt"]
 
 Block: TypeAlias = dict[str, Any]
 Content: TypeAlias = str | list[Block]
@@ -123,7 +123,7 @@ class MessagesForm:
 
     def _system(self, messages: Sequence[Message]) -> Content | None:
         texts = [[self._system_part(part) for part in message.parts] for message in messages]
-        if any(self._takes(part.cache) for parts in texts for part in parts):
+        if any(len(parts) > 1 or self._takes(part.cache) for parts in texts for part in parts):
             return [block for parts in texts for part in parts if (block := self._text(part)) and part.text.strip()]
         joined = ("".join(part.text for part in parts) for parts in texts)
         return "\n\n".join(text for text in joined if text.strip()) or None
@@ -147,7 +147,7 @@ class MessagesForm:
         elif self._unsigned and _has(blocks, "tool_use") and not _has(blocks, "thinking"):
             # https://github.com/leookun/cursor-byok/pull/276: a turn whose thought is lost needs an empty one
             blocks.insert(0, {"type": "thinking", "thinking": "", "signature": ""})
-        if all(block.get("type") == "text" and not block["text"].strip() for block in blocks):
+        if all(block.get("type") == "text" and not str(block.get("text") or "").strip() for block in blocks):
             return ""  # white space is refused unless it stands beside something else
         bare = len(blocks) == 1 and blocks[0].keys() == {"type", "text"} and blocks[0]["type"] == "text"
         return blocks[0]["text"] if bare else blocks
@@ -232,6 +232,8 @@ class MessagesForm:
         block: Block = {"type": "document", "source": source}
         if part.name:
             block["title"] = part.name
+        if part.citations:
+            block["citations"] = {"enabled": True}
         return self._marked(block, part.cache)
 
     def _result(self, part: ToolResult) -> Block:
@@ -274,11 +276,6 @@ class MessagesForm:
             self._taken.add(wire)
             self._ids[call_id] = wire
         return self._ids[call_id]
-
-
-def cache_control(mark: CacheMark) -> dict[str, str]:
-    """The wire's cache mark; True is the server's default lifetime."""
-    return {"type": "ephemeral", "ttl": mark} if isinstance(mark, str) else {"type": "ephemeral"}
 
 
 def mark_prompt(body: dict[str, Any], mark: CacheMark) -> None:
@@ -356,6 +353,8 @@ def _nested(blocks: Iterable[Any]) -> Iterator[Any]:
 def _source(part: Image | Document, media_type: str | None) -> dict[str, Any]:
     if part.url is not None:
         return {"type": "url", "url": part.url}
+    if part.file_id is not None:
+        return {"type": "file", "file_id": part.file_id}
     return {"type": "base64", "media_type": media_type, "data": part.data}
 
 

@@ -14,7 +14,8 @@ from llm_connector.protocols.base import path_segment
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.gemini_failures import google_detail
 from llm_connector.protocols.turns import embedded
-from llm_connector.types import ChatRequest, Document, Image, Media, Notes
+from llm_connector.protocols.vertex_models import publisher_models, publisher_page
+from llm_connector.types import ChatRequest, Document, Image, Media, ModelInfo, Notes
 from llm_connector.wire import Json
 
 __all__ = ["AnthropicVertex"]
@@ -45,19 +46,27 @@ class AnthropicVertex(AnthropicMessages):
         return (f"/{_MODELS}", f"/{_MODELS}/{{model}}:rawPredict", f"/{_MODELS}/{{model}}:streamRawPredict")
 
     def chat_path(self, model: str, *, stream: bool) -> str:
-        """Path below the project and location; the `@` before a model's date stays as it is."""
-        name = path_segment(model).replace("%40", "@")
+        """Path below the project and location; the `@` before a model's date stays as it is.
+
+        Of a full resource name, the model's own name counts.
+        """
+        name = path_segment(model.rpartition("/models/")[2]).replace("%40", "@")
         return f"{_MODELS}/{name}:{'streamRawPredict' if stream else 'rawPredict'}"
 
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `rawPredict` and `streamRawPredict`, which keeps `stream`."""
         notes = notes or Notes()
-        turns = embedded(request.messages, notes)
-        if turns is not request.messages:
-            request = request.model_copy(update={"messages": turns})
-        body = super().render_chat(request, stream=stream, notes=notes)
+        body = super().render_chat(embedded(request, notes), stream=stream, notes=notes)
         del body["model"]
         return {"anthropic_version": self.body_version, **body}
+
+    def models_path(self, cursor: str | None) -> str:
+        """Path below the version of the API."""
+        return publisher_page(_MODELS, cursor)
+
+    def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
+        """The models of one page."""
+        return publisher_models(body)
 
     def count_path(self, model: str) -> str:
         """Path below the project and location; the model is in the body."""

@@ -85,6 +85,13 @@ def token_count(usage: Mapping[str, Any], name: str) -> int | None:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _joined(pieces: list[str]) -> str:
+    """The text of the pieces, which become one, so that reading it after each new one stays cheap."""
+    if len(pieces) > 1:
+        pieces[:] = ["".join(pieces)]
+    return pieces[0] if pieces else ""
+
+
 class TextBlock:
     """Visible text in pieces."""
 
@@ -95,8 +102,8 @@ class TextBlock:
         self.citations: list[dict[str, Any]] = []
 
     def part(self) -> Text | None:
-        """The finished part; None if it has no text."""
-        text = "".join(self.pieces)
+        """The part so far; None if it has no text."""
+        text = _joined(self.pieces)
         return Text(text, citations=self.citations or None) if text else None
 
 
@@ -114,8 +121,8 @@ class ReasoningBlock:
         self.details: list[dict[str, Any]] = []
 
     def part(self) -> Reasoning | None:
-        """The finished part; None if it has neither text nor state."""
-        text = "".join(self.pieces)
+        """The part so far; None if it has neither text nor state."""
+        text = _joined(self.pieces)
         if not (text or self.signature or self.encrypted or self.details or self.id):
             return None
         return Reasoning(
@@ -184,10 +191,6 @@ class ChoiceAssembly:
                 if isinstance(tokens, list):
                     self.logprobs.setdefault(key, []).extend(tokens)
 
-    def size(self) -> int:
-        """How many parts have begun, calls that are not placed among the others left aside."""
-        return len(self.by_key)
-
     def begun(self) -> bool:
         """Whether anything of it has come."""
         return bool(self.calls.slots or self.refusal or any(getattr(it, "pieces", True) for it in self.blocks()))
@@ -197,8 +200,8 @@ class ChoiceAssembly:
         calls = any(slot.name for slot in self.calls.slots)
         return finish_reason(self.raw_reason, calls=calls, refused=bool(self.refusal))
 
-    def choice(self, *, interrupted: bool) -> Choice:
-        """The answer so far."""
+    def message(self, *, interrupted: bool) -> Message:
+        """The parts so far, in order; `interrupted` marks calls whose end has not come."""
         parts: list[AnyPart] = []
         placed: set[int] = set()
         for block in self.blocks():
@@ -215,9 +218,13 @@ class ChoiceAssembly:
             for slot in self.calls.slots
             if slot.name and slot.index not in placed
         )
+        return Message(role="assistant", parts=parts)
+
+    def choice(self, *, interrupted: bool) -> Choice:
+        """The answer so far."""
         return Choice(
             index=self.index,
-            message=Message(role="assistant", parts=parts),
+            message=self.message(interrupted=interrupted),
             finish_reason=None if interrupted else self.finish(),
             finish_reason_raw=self.raw_reason,
             refusal="".join(self.refusal) or None,

@@ -19,7 +19,7 @@ from llm_connector.errors import ConfigurationError, ParseError, StreamError, Un
 from llm_connector.framing import Framing
 from llm_connector.protocols.assembly import Assembly
 from llm_connector.protocols.failures import ErrorDetail, error_detail
-from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, Media, ModelInfo, Notes
+from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Embeddings, InputType, Media, ModelInfo, Notes
 from llm_connector.wire import Event, Json, decode_json
 
 __all__ = ["ChunkParser", "ErrorEvent", "Protocol", "path_segment"]
@@ -56,6 +56,8 @@ class Protocol:
     name: ClassVar[str]
     default_path: ClassVar[str] = ""
     """Path of a base URL that was given without any."""
+    reads_ahead: ClassVar[bool] = False
+    """Whether refusals come in place of the first event, which is waited for so that they can be tried again."""
     count_field: ClassVar[str] = "input_tokens"
     """Where a token count stands in its answer."""
 
@@ -97,6 +99,10 @@ class Protocol:
         parser.read_whole(body)
         return parser.response()
 
+    def prompt_cut(self, request: ChatRequest, answer: ChatResponse) -> str | None:
+        """What an answer shows the server to have left out of the prompt, unasked; None if it shows nothing."""
+        return None
+
     def parse_error(self, body: Json) -> ErrorDetail:
         """What a decoded error body (or its text) says."""
         return error_detail(body)
@@ -135,6 +141,10 @@ class Protocol:
     def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
         """The body of an embeddings request that asks for vectors of that length."""
         raise self._unsupported("choose the length of vectors")
+
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for. Where the wire has no word for it, models embed both alike."""
+        return body
 
     def parse_embed(self, body: Json) -> Embeddings:
         """Read the vectors, in the order of the inputs."""

@@ -15,7 +15,7 @@ from llm_connector.framing import SSEDecoder
 from llm_connector.protocols.base import ChunkParser, Protocol
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.completion_lists import embeddings_of, models_of, ranks_of
-from llm_connector.protocols.completion_messages import NO_MARKS, MessageForm, Replay, cache_control, mark_prompt
+from llm_connector.protocols.completion_messages import NO_MARKS, MessageForm, Replay, mark_prompt
 from llm_connector.protocols.completion_thinking import (
     BY_EFFORT,
     Models,
@@ -30,8 +30,19 @@ from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.functions import function_form, named_field, quoted, refuses_field, schema_form
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import Audio, ChatRequest, Document, Embeddings, Image, Media, ModelInfo, Notes, Tool
+from llm_connector.protocols.turns import cache_control, check_tool_turns
+from llm_connector.types import (
+    Audio,
+    ChatRequest,
+    Document,
+    Embeddings,
+    Image,
+    InputType,
+    Media,
+    ModelInfo,
+    Notes,
+    Tool,
+)
 from llm_connector.wire import Json
 
 __all__ = ["ChatCompletions", "JsonOutput", "StreamOnly"]
@@ -60,6 +71,7 @@ class ChatCompletions(Protocol):
     `turns`: what order chat templates insist on (vLLM and other local servers, Mistral, Perplexity); some of Mistral's
     models, wherever they run, teach `bridged`.
     `prefill`: marks a last assistant turn as the beginning of the answer (`prefix` on Mistral, `partial` on Kimi).
+    `longest_call_id`: how many characters the ids of tool calls may have; learned where a server says it (OpenAI: 40).
     `empty_content`: beside tool calls; Ollama's `/v1` refuses null, Bedrock's gateways refuse `""`.
     `empty_turns`: False where assistant turns without text or calls are refused (Mistral, Moonshot).
     `image_urls`: False where images must be embedded (Moonshot, LM Studio).
@@ -68,6 +80,7 @@ class ChatCompletions(Protocol):
     `stream_usage`: asks for usage in streams; Mistral and a few relays refuse the option.
     `stream_only`: Qwen's open models on Aliyun and ModelScope think in streams only; plain calls are sent as such.
     `cache_control`: the server takes Anthropic's cache marks (OpenRouter).
+    `input_types`: the words for embedded queries and documents (NVIDIA, OpenRouter); others have none.
     `always`: fields of every request (`reasoning_split` on MiniMax, `reasoning_format` on Groq).
     `unsupported`: request fields that the server refuses; `strict` stands for that of tools.
     `models`: the fields that differ for some models; of several that match, the later wins.
@@ -91,6 +104,7 @@ class ChatCompletions(Protocol):
     required_choice: str | None = "required"
     turns: Turns = "any"
     prefill: str = ""
+    longest_call_id: int | None = None
     empty_content: str | None = None
     empty_turns: bool = True
     image_urls: bool = True
@@ -99,6 +113,7 @@ class ChatCompletions(Protocol):
     stream_usage: bool = True
     stream_only: StreamOnly = "never"
     cache_control: bool = False
+    input_types: tuple[str, str] | None = None
     always: tuple[Setting, ...] = ()
     unsupported: frozenset[str] = frozenset()
     models: tuple[Models, ...] = ()
@@ -166,6 +181,9 @@ class ChatCompletions(Protocol):
             return self.taught(turns="bridged"), "a user turn may not follow a tool result with this model"
         if self.stream_only != "always" and _STREAMS_ONLY.search(message):
             return self.taught(stream_only="always"), "this model answers with streams only, so one was collected"
+        longest = _LONGEST_ID.search(message)
+        if longest and (most := int(longest[1])) != self.longest_call_id:
+            return self.taught(longest_call_id=most), f"ids of tool calls have at most {most} characters here"
         fixed = _FIXED.search(message)
         field = fixed[1] if fixed else named_field(failure, _DROPPABLE)
         known = efforts_named(message) if field == "reasoning_effort" else ()
@@ -195,6 +213,13 @@ class ChatCompletions(Protocol):
     def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
         """The body that asks for vectors of that length."""
         return {**body, "dimensions": dimensions}
+
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for, where the server has words for it."""
+        if self.input_types is None:
+            return body
+        query, document = self.input_types
+        return {**body, "input_type": query if input_type == "query" else document}
 
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors by index, from lists of numbers or base64 of little-endian float32."""
@@ -234,6 +259,7 @@ class ChatCompletions(Protocol):
             replay=self.replay,
             reasoning_field=self.reasoning_field,
             lost_reasoning=self.lost_reasoning if thinks else None,
+            longest_id=self.longest_call_id,
             empty_content=self.empty_content,
             empty_turns=self.empty_turns,
             cache_control=self.cache_control,
@@ -351,6 +377,7 @@ _SAMPLING = (
 )
 _TOOLS_OR_THOUGHTS = "functions and thinking exclude each other on this endpoint"
 _DROPPABLE = frozenset({*_SAMPLING, "logprobs", "top_logprobs", "parallel_tool_calls", "reasoning_effort"}) - {"n"}
+_LONGEST_ID = re.compile(r"(?:tool_calls\[\d+\]\.id|tool_call_id)\W+string too long\D+(\d{2,3})\b")
 _FIXED = re.compile(r"invalid (temperature|top_p|presence_penalty|frequency_penalty): only .{1,40} allowed")
 """How Moonshot refuses a setting that a model fixes."""
 _STREAMS_ONLY = re.compile(r"false for non-streaming calls|only supports? stream mode")

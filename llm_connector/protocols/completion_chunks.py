@@ -62,8 +62,8 @@ def completion_usage(usage: Mapping[str, Any]) -> Usage:
 def count_in(counts: Mapping[str, Any], *names: str) -> int | None:
     """The first number under these names, as a whole one."""
     for name in names:
-        value = counts.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_MANY:
+        value: Any = counts.get(name)
+        if type(value) in (int, float) and abs(value) < _TOO_MANY:
             return int(value)
     return None
 

@@ -5,12 +5,13 @@ https://platform.openai.com/docs/api-reference/chat/create (checked 2026-11)
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import stand_in
+from llm_connector.protocols.turns import NO_CITATIONS, cache_control, stand_in
 from llm_connector.types import (
     AnyPart,
     Audio,
@@ -37,9 +38,9 @@ __all__ = [
     "MessageForm",
     "Replay",
     "audio_format",
-    "cache_control",
     "mark_prompt",
     "plain_text",
+    "short_id",
 ]
 
 Replay: TypeAlias = Literal["never", "tool_turns", "always"]
@@ -56,6 +57,7 @@ class MessageForm:
     replay: Replay
     reasoning_field: str
     lost_reasoning: str | None
+    longest_id: int | None
     empty_content: str | None
     empty_turns: bool
     cache_control: bool
@@ -105,12 +107,14 @@ class MessageForm:
 
     def _part(self, part: AnyPart) -> dict[str, Any]:
         wire = self.bare_part(part)
+        if isinstance(part, Document) and part.citations:
+            self.notes.add("dropped", "citations", NO_CITATIONS)
         mark = self._cache(part)
         return {**wire, "cache_control": cache_control(mark)} if mark else wire
 
     def _cache(self, part: AnyPart, *, possible: bool = True) -> CacheMark:
         """The part's cache mark, if this server takes it here; else it is reported."""
-        mark: CacheMark = getattr(part, "cache", None)
+        mark = part.cache
         if mark and not (possible and self.cache_control):
             self.notes.add("dropped", "cache", NO_MARKS)
             return None
@@ -121,6 +125,12 @@ class MessageForm:
         match part:
             case Text():
                 return {"type": "text", "text": part.text}
+            case Document(file_id=str(file_id)):
+                if part.name:
+                    self.notes.add("dropped", "document name", "uploaded files keep the name they have")
+                return {"type": "file", "file": {"file_id": file_id}}
+            case Media(file_id=str()):
+                return {"type": "text", "text": stand_in(part, "this wire format has no form for it", self.notes)}
             case Image(url=str()) if not self.image_urls:
                 return {"type": "text", "text": stand_in(part, "this server reads embedded images only", self.notes)}
             case Image():
@@ -196,7 +206,18 @@ class MessageForm:
         extra = call.extra or {}
         # A server's own tool, which its type tells, keeps its name.
         name = call.name if "type" in extra else self.names.wire(call.name)
-        return {"id": call.id, "type": "function", "function": {"name": name, "arguments": arguments}, **extra}
+        return {
+            "id": self._id(call.id),
+            "type": "function",
+            "function": {"name": name, "arguments": arguments},
+            **extra,
+        }
+
+    def _id(self, call_id: str) -> str:
+        if self.longest_id is None or len(call_id) <= self.longest_id:
+            return call_id
+        self.notes.add("renamed", "ids of tool calls", f"this server takes {self.longest_id} characters at most")
+        return short_id(call_id, self.longest_id)
 
     def _results(self, parts: Sequence[AnyPart], shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """A tool message per result. They hold text only: pictures go to `shown`, for a user turn after the last."""
@@ -210,7 +231,19 @@ class MessageForm:
                 self.notes.add("converted", "tool result", "its images and documents follow as a user message")
                 shown.extend(media)
                 text = text or "See the following message."
-            yield {"role": "tool", "tool_call_id": part.call_id, "content": f"Error: {text}" if part.error else text}
+            yield {
+                "role": "tool",
+                "tool_call_id": self._id(part.call_id),
+                "content": f"Error: {text}" if part.error else text,
+            }
+
+
+def short_id(call_id: str, most: int) -> str:
+    """The id of a call in that many characters, the same for the call and its result."""
+    if len(call_id) <= most:
+        return call_id
+    digest = hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{call_id[: max(most - 17, 0)]}_{digest}"[:most]
 
 
 def audio_format(part: Audio) -> str:
@@ -225,11 +258,6 @@ def plain_text(part: Document) -> str | None:
         return None
     title = f"{part.name}:\n" if part.name else ""
     return title + part.decode().decode("utf-8", "replace")
-
-
-def cache_control(mark: CacheMark) -> dict[str, str]:
-    """The wire's cache mark; True is the server's default lifetime."""
-    return {"type": "ephemeral", "ttl": mark} if isinstance(mark, str) else {"type": "ephemeral"}
 
 
 def mark_prompt(body: dict[str, Any], mark: CacheMark) -> None:

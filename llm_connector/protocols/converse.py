@@ -25,7 +25,7 @@ from llm_connector.protocols.converse_models import Family, family_of, foundatio
 from llm_connector.protocols.failures import ErrorDetail
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
-from llm_connector.types import Audio, ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool
+from llm_connector.types import Audio, ChatRequest, Embeddings, InputType, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json, encode_json
 
 __all__ = ["Converse", "counted_model"]
@@ -53,6 +53,7 @@ class Converse(Protocol):
     `toolChoice.any`, `toolChoice.tool`, or `streamed tools` where a model calls tools in whole answers only.
     """
 
+    reads_ahead: ClassVar[bool] = True
     framing: ClassVar[type[EventStreamDecoder]] = EventStreamDecoder
     name: ClassVar[str] = "Bedrock Converse"
     count_field: ClassVar[str] = "inputTokens"
@@ -198,6 +199,10 @@ class Converse(Protocol):
     def render_embed(self, inputs: Sequence[str], model: str) -> dict[str, Any]:
         """The body of an embeddings request."""
         return render_texts(inputs, model)
+
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for, to the models that tell them apart."""
+        return {**body, "input_type": f"search_{input_type}"} if "input_type" in body else body
 
     def parse_embed(self, body: Json) -> Embeddings:
         """Read the vectors."""

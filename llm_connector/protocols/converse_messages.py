@@ -118,7 +118,7 @@ class ConverseForm(MessagesForm):
             self._notes.add("dropped", "image detail", "this wire format has no such hint")
         if kind in self._refused:
             return self._replaced(part, "this model cannot read it")
-        if part.url is not None and not part.url.startswith("s3://"):
+        if part.data is None and not (part.url or "").startswith("s3://"):
             return self._replaced(part, "this server loads nothing from the web: pass the bytes")
         form = _format(part)
         if form is None:
@@ -127,6 +127,8 @@ class ConverseForm(MessagesForm):
         wire: Block = {"format": form, "source": source}
         if isinstance(part, Document):
             wire["name"] = self._title(part)
+            if part.citations:
+                wire["citations"] = {"enabled": True}
         return self._marked({"type": kind, "block": {kind: wire}}, part.cache)
 
     def _replaced(self, part: AnyPart, reason: str) -> Block:

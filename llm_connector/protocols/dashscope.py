@@ -34,7 +34,7 @@ from llm_connector.protocols.completion_turns import Turns
 from llm_connector.protocols.dashscope_chunks import STATUS, DashScopeEvents, DashScopeParser, native_usage
 from llm_connector.protocols.dashscope_messages import native_messages, shows_media
 from llm_connector.protocols.failures import ErrorDetail, error_detail
-from llm_connector.types import ChatRequest, Embeddings, ModelInfo, Notes, Usage
+from llm_connector.types import ChatRequest, Embeddings, InputType, ModelInfo, Notes, Usage
 from llm_connector.wire import Json, decode_json
 
 __all__ = ["DashScope", "failure_kind"]
@@ -187,6 +187,10 @@ class DashScope(ChatCompletions):
     def with_dimensions(self, body: dict[str, Any], dimensions: int) -> dict[str, Any]:
         """The body that asks for vectors of that length."""
         return {**body, "parameters": {**body["parameters"], "dimension": dimensions}}
+
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for."""
+        return {**body, "parameters": {**body["parameters"], "text_type": input_type}}
 
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors by their index, which goes by two names."""

@@ -44,6 +44,8 @@ class ErrorDetail:
     retry_after: float | None = None
 
 
+_MOST_READ = 16_000
+"""Characters of a message: what it means is looked for with patterns, and some servers send whole logs."""
 _MESSAGE_KEYS = ("message", "Message", "msg", "error_msg", "detail", "error_description")
 _CODE_KEYS = ("code", "Code", "error_code", "status_code")
 _TYPE_KEYS = ("type", "Type", "status")
@@ -63,12 +65,12 @@ def error_detail(body: Json) -> ErrorDetail:
     code = _first_word(layers, _CODE_KEYS)
     kind = _first_word(layers, _TYPE_KEYS)
     return ErrorDetail(
-        message=message,
+        message=message[:_MOST_READ],
         code=code,
         type=None if kind == "error" else kind,
         param=_first_word(layers, ("param",)),
         request_id=_first_word(list(reversed(layers)), _REQUEST_ID_KEYS),
-        status=int(code) if code and code.isdecimal() and 400 <= int(code) <= 599 else None,
+        status=int(code) if code and code.isdecimal() and len(code) == 3 and 400 <= int(code) <= 599 else None,
     )
 
 

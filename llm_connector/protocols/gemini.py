@@ -24,7 +24,7 @@ from llm_connector.protocols.structured import json_instruction
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.protocols.turns import check_tool_turns
 from llm_connector.schema import Schema
-from llm_connector.types import ChatRequest, Embeddings, Media, ModelInfo, Notes, Tool, Usage
+from llm_connector.types import ChatRequest, Embeddings, InputType, Media, ModelInfo, Notes, Tool, Usage
 from llm_connector.wire import Json
 
 __all__ = ["MODEL_CALLS", "Gemini", "bare_name"]
@@ -47,6 +47,7 @@ class Gemini(Protocol):
     `fetches`: files are fetched from the web for every model, not for the newer ones only (Vertex AI).
     `mixed_tools`: tools of the server's own are allowed beside functions where the request says so (not Vertex AI).
     `labels`: `metadata` is sent as labels (Vertex AI, for billing).
+    `files`: where uploaded files lie; none are kept by Vertex AI.
     `unsupported`: settings that the model refuses; `thinkingLevel.WORD` and `thinkingBudget.0` among them.
     """
 
@@ -63,6 +64,7 @@ class Gemini(Protocol):
     fetches: bool = False
     mixed_tools: bool = True
     labels: bool = False
+    files: str = "https://generativelanguage.googleapis.com/v1beta/files"
     unsupported: frozenset[str] = frozenset()
 
     @property
@@ -77,10 +79,12 @@ class Gemini(Protocol):
     def render_chat(self, request: ChatRequest, *, stream: bool, notes: Notes | None = None) -> dict[str, Any]:
         """The body of `generateContent` and `streamGenerateContent`; the model is in the path."""
         notes = notes or Notes()
-        names = ToolNames(request, notes)
+        names = ToolNames(request, notes, letter_first=True)
         check_tool_turns(request.messages)
         generation = generation_of(request.model or "", self.thinking, self.unsupported)
-        form = ContentsForm(names, notes, generation.modern, self.signatures, self.display_names, self.typed_urls)
+        form = ContentsForm(
+            names, notes, generation.modern, self.signatures, self.display_names, self.typed_urls, self.files
+        )
         system, contents = form.render(request.messages)
         body: dict[str, Any] = {"systemInstruction": system} if system else {}
         body["contents"] = contents
@@ -155,6 +159,11 @@ class Gemini(Protocol):
         """The body that asks for vectors of that length; each of its requests says it."""
         return {"requests": [{**request, "outputDimensionality": dimensions} for request in body["requests"]]}
 
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for; each of its requests says it."""
+        task = f"RETRIEVAL_{input_type.upper()}"
+        return {"requests": [{**request, "taskType": task} for request in body["requests"]]}
+
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs."""
         found = body.get("embeddings") if isinstance(body, dict) else None
@@ -202,7 +211,8 @@ class Gemini(Protocol):
                 notes.add("dropped", "cache", NO_MARKS)
             if tool.native is not None:
                 rest = {key: value for key, value in tool.native.items() if key not in ("type", "name")}
-                tools.append({tool.native["type"]: rest} if "type" in tool.native else dict(tool.native))
+                kind = tool.native.get("type")
+                tools.append({kind: rest} if isinstance(kind, str) else dict(tool.native))
         if request.parallel_tool_calls is False:
             notes.add("dropped", "parallel_tool_calls", "this wire format has no switch for it")
         mixed = self.mixed_tools and generation.modern and 0 < len(functions) < len(request.tools)

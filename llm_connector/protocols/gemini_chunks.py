@@ -144,7 +144,7 @@ class GeminiParser(ChunkParser):
 
     def __init__(self, request: ChatRequest | None = None) -> None:
         super().__init__(request)
-        self._names = ToolNames(request)
+        self._names = ToolNames(request, letter_first=True)
         self._tools = tuple(tool.name for tool in request.tools) if request is not None else ()
         self._candidates: dict[int, _Candidate] = {}
         self._usage: dict[str, Any] = {}
@@ -241,6 +241,9 @@ class GeminiParser(ChunkParser):
     def _read_call(self, candidate: _Candidate, part: dict[str, Any], call: dict[str, Any]) -> Iterable[ChatChunk]:
         if candidate.partial is not None or call.get("willContinue") is True or call.get("partialArgs"):
             return self._continue_call(candidate, part, call)
+        if not call.get("name"):
+            candidate.place(candidate.next_key(), Opaque(data=part))
+            return ()
         arguments = call.get("args")
         if arguments is None:
             arguments = {}

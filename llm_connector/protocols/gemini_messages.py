@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count, groupby
 from typing import Any, TypeAlias
 
-from llm_connector.errors import ConfigurationError
+from llm_connector.errors import ConfigurationError, UnsupportedError
 from llm_connector.protocols.gemini_chunks import SIGNATURE
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import stand_in
+from llm_connector.protocols.turns import NO_CITATIONS, stand_in
 from llm_connector.types import (
     AnyPart,
     Audio,
@@ -62,6 +62,7 @@ class ContentsForm:
     signatures: bool
     display_names: bool
     typed_urls: bool
+    files: str
     _calls: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Order and name of the latest call with an id: some servers begin anew with their ids in each turn."""
     _numbers: Iterator[int] = field(default_factory=count)
@@ -106,7 +107,7 @@ class ContentsForm:
         if message.name:
             self.notes.add("dropped", "name", "this wire format does not tell participants of one role apart")
         for part in message.parts:
-            if getattr(part, "cache", None):
+            if part.cache:
                 self.notes.add("dropped", "cache", NO_MARKS)
 
     def _model(self, messages: Sequence[Message]) -> list[Part]:
@@ -144,7 +145,9 @@ class ContentsForm:
     def _add_opaque(self, part: Opaque, parts: list[Part]) -> None:
         data = dict(part.data)
         signature = data.get(SIGNATURE)
-        if signature is None:
+        if "functionCall" in data:
+            self.notes.add("dropped", "opaque", "a call without a name, which this server does not take back")
+        elif signature is None:
             parts.append(data)
         elif not self.signatures:
             del data[SIGNATURE]
@@ -227,17 +230,20 @@ class ContentsForm:
         return {"functionResponse": wire}
 
     def _media(self, part: Media) -> Part:
+        if isinstance(part, Document) and part.citations:
+            self.notes.add("dropped", "citations", NO_CITATIONS)
         if _is_text(part):
             return {"text": _as_text(part)}
         media_type = "image/jpeg" if part.media_type == "image/jpg" else part.media_type
         wire: Part
-        if part.url is None:
+        if part.data is not None:
             blob: Part = {"mimeType": media_type, "data": part.data}
             wire = {"inlineData": blob}
         else:
-            blob = {"fileUri": part.url}
+            uri = part.url or self._uploaded(part)
+            blob = {"fileUri": uri}
             wire = {"fileData": blob}
-            media_type = media_type or mimetypes.guess_type(part.url.partition("?")[0])[0]
+            media_type = media_type or mimetypes.guess_type(uri.partition("?")[0])[0]
             if media_type or self.typed_urls:
                 blob["mimeType"] = media_type or _DEFAULTS[type(part)]
         name = part.name if isinstance(part, Document) else None
@@ -251,6 +257,16 @@ class ContentsForm:
             else:
                 self.notes.add("dropped", "image detail", "this model has no such resolution for one image")
         return wire
+
+    def _uploaded(self, part: Media) -> str:
+        """The URI of an uploaded file, whose id may be given as its `name` or as its `uri`."""
+        file_id = part.file_id or ""
+        if "://" in file_id:
+            return file_id
+        if not self.files:
+            reason = f"no file {file_id!r} is kept here; give one of Cloud Storage as url='gs://…', or the bytes"
+            raise UnsupportedError(reason)
+        return f"{self.files}/{file_id.removeprefix('files/')}"
 
 
 def _id(call_id: str) -> Part:

@@ -12,12 +12,16 @@ from typing import Any, ClassVar
 
 from llm_connector.protocols.base import path_segment
 from llm_connector.protocols.gemini import MODEL_CALLS, Gemini, bare_name
-from llm_connector.types import ChatRequest, Embeddings, Notes, Usage
+from llm_connector.protocols.vertex_models import publisher_models, publisher_page
+from llm_connector.types import ChatRequest, Embeddings, InputType, ModelInfo, Notes, Usage
 from llm_connector.wire import Json
 
 __all__ = ["VertexGemini"]
 
+_MODELS = "publishers/google/models"
 _PLACE = re.compile(r"(?:publishers/)?(?!models/|endpoints/)([^/]+)/(?:models/)?([^/]+)|endpoints/([^/]+)")
+_OF_PROJECT = re.compile(r"projects/[^/]+/locations/[^/]+/")
+"""What a full resource name begins with; the address of the endpoint ends with it."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,21 @@ class VertexGemini(Gemini):
     fetches: bool = True
     mixed_tools: bool = False
     labels: bool = True
+    files: str = ""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Paths that users paste as part of a base URL."""
         own = "/publishers/google"
         return (*(f"{own}{call}" for call in MODEL_CALLS), f"{own}/models", own)
+
+    def models_path(self, cursor: str | None) -> str:
+        """Path below the version of the API."""
+        return publisher_page(_MODELS, cursor)
+
+    def parse_models(self, body: Json) -> tuple[list[ModelInfo], str | None]:
+        """The models of one page."""
+        return publisher_models(body)
 
     def embed_path(self, model: str) -> str:
         """Path below the base URL. Only the newer models share their form with the Gemini API."""
@@ -54,6 +67,13 @@ class VertexGemini(Gemini):
         if "instances" in body:
             return {**body, "parameters": {"outputDimensionality": dimensions}}
         return super().with_dimensions(body, dimensions)
+
+    def with_input_type(self, body: dict[str, Any], input_type: InputType) -> dict[str, Any]:
+        """The body that says what the texts are for."""
+        if "instances" in body:
+            task = f"RETRIEVAL_{input_type.upper()}"
+            return {**body, "instances": [{**instance, "task_type": task} for instance in body["instances"]]}
+        return super().with_input_type(body, input_type)
 
     def parse_embed(self, body: Json) -> Embeddings:
         """The vectors, in the order of the inputs; `predict` counts the tokens of each."""
@@ -72,10 +92,15 @@ class VertexGemini(Gemini):
         return self._counted(request, notes)
 
     def _resource(self, model: str) -> str:
-        """The path of a model, given by its name, as `PUBLISHER/NAME`, `publishers/PUBLISHER/models/NAME` or a path."""
+        """The path of a model below its project and location.
+
+        It is given by its name, as `PUBLISHER/NAME`, `publishers/PUBLISHER/models/NAME`, `endpoints/ID` or with the
+        project and the location ahead of those.
+        """
+        model = _OF_PROJECT.sub("", model, count=1)
         place = _PLACE.fullmatch(model)
         if place is None:
-            return f"publishers/google/models/{_at(bare_name(model))}"
+            return f"{_MODELS}/{_at(bare_name(model))}"
         publisher, name, own = place.groups()
         return f"endpoints/{path_segment(own)}" if own else f"publishers/{path_segment(publisher)}/models/{_at(name)}"
 

@@ -15,12 +15,13 @@ from llm_connector.framing import NDJSONDecoder
 from llm_connector.protocols.base import ChunkParser, ErrorEvent, Protocol
 from llm_connector.protocols.failures import ErrorDetail, error_detail
 from llm_connector.protocols.ollama_chunks import OllamaParser, ollama_usage, unix_time
+from llm_connector.protocols.ollama_context import cut_to
 from llm_connector.protocols.ollama_messages import NO_MARKS, render_messages
 from llm_connector.protocols.reasoning import Efforts, effort_of
 from llm_connector.protocols.structured import instruct_json
 from llm_connector.protocols.turns import check_tool_turns
 from llm_connector.schema import inlined
-from llm_connector.types import ChatRequest, Embeddings, Image, Media, ModelInfo, Notes, Tool
+from llm_connector.types import ChatRequest, ChatResponse, Embeddings, Image, Media, ModelInfo, Notes, Tool
 from llm_connector.wire import Json
 
 __all__ = ["OllamaChat"]
@@ -79,6 +80,14 @@ class OllamaChat(Protocol):
     def chunk_parser(self, request: ChatRequest | None = None) -> ChunkParser:
         """A parser of one answer."""
         return OllamaParser(request)
+
+    def prompt_cut(self, request: ChatRequest, answer: ChatResponse) -> str | None:
+        """The beginning, where the prompt did not fit the context."""
+        count = answer.usage.input_tokens
+        if count is None or not cut_to(request, count):
+            return None
+        larger = "extra_body={'options': {'num_ctx': …}}"
+        return f"the server read {count} tokens of it, the end, since it does not fit the context; give {larger}"
 
     def parse_error(self, body: Json) -> ErrorDetail:
         """What an error body says: a sentence under `error`. A model of the cloud may want the server signed in."""

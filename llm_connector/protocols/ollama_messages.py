@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_connector.protocols.turns import stand_in
+from llm_connector.protocols.turns import NO_CITATIONS, stand_in
 from llm_connector.types import (
     AnyPart,
     Document,
@@ -46,7 +46,7 @@ def render_messages(messages: Sequence[Message], notes: Notes) -> list[dict[str,
         if len(parts) == 1 and type(parts[0]) is Text and not parts[0].cache:
             rendered.append({"role": message.role, "content": parts[0].text})
             continue
-        if any(getattr(part, "cache", None) for part in parts):
+        if any(part.cache for part in parts):
             notes.add("dropped", "cache", NO_MARKS)
         names.update({part.id: part.name for part in parts if isinstance(part, ToolCall)})
         results = [part for part in parts if isinstance(part, ToolResult)]
@@ -97,6 +97,8 @@ def _told(part: AnyPart, notes: Notes) -> str:
     """A part as text: the content of a text document, a stand-in for anything else."""
     if isinstance(part, Image):
         return stand_in(part, "this wire format takes embedded images only, no URLs", notes)
+    if isinstance(part, Document) and part.citations:
+        notes.add("dropped", "citations", NO_CITATIONS)
     if isinstance(part, Document) and part.data is not None and _TEXTUAL(part.media_type or ""):
         title = f"{part.name}:\n" if part.name else ""
         return title + part.decode().decode("utf-8", "replace")

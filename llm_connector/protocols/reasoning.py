@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from llm_connector.types import Notes, ReasoningOption
 
-__all__ = ["BUDGETS", "RANKS", "Efforts", "budget_of", "effort_of", "switched_off"]
+__all__ = ["BUDGETS", "RANKS", "EffortWord", "Efforts", "budget_of", "effort_of", "switched_off"]
 
-Efforts: TypeAlias = tuple[str, ...]
+EffortWord: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""Every word for an effort, weakest first."""
+
+Efforts: TypeAlias = tuple[EffortWord, ...]
 """The words a server knows, weakest first; `"none"` among them if thinking can be switched off that way."""
 
 BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "max": 32000}
 """Tokens of thinking that stand for an effort where the wire counts tokens."""
 
-RANKS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""Every word for an effort, weakest first."""
+RANKS: Efforts = get_args(EffortWord)
 
 
 def effort_of(asked: ReasoningOption, known: Efforts, notes: Notes) -> str | None:

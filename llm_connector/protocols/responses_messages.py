@@ -5,13 +5,12 @@ https://platform.openai.com/docs/api-reference/responses/create#responses-create
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from llm_connector.protocols.completion_messages import NO_MARKS, audio_format, plain_text
+from llm_connector.protocols.completion_messages import NO_MARKS, audio_format, plain_text, short_id
 from llm_connector.protocols.tool_names import ToolNames
-from llm_connector.protocols.turns import stand_in
+from llm_connector.protocols.turns import NO_CITATIONS, stand_in
 from llm_connector.types import (
     AnyPart,
     Audio,
@@ -38,6 +37,7 @@ CUSTOM_CALL = "custom_tool_call"
 
 _NO_ARGUMENTS = ("", "null")
 _LONGEST_ID = 64
+"""Of a call: `string too long … maximum length 64`."""
 
 
 class ItemForm:
@@ -88,12 +88,15 @@ class ItemForm:
         match part:
             case Text():
                 return {"type": "input_text", "text": part.text}
+            case Image(file_id=str(file_id)):
+                return {"type": "input_image", "file_id": file_id, "detail": part.detail or "auto"}
             case Image():
                 return {"type": "input_image", "image_url": part.data_url, "detail": part.detail or "auto"}
-            case Document(url=str(url)):
+            case Document(data=None):
                 if part.name:
-                    self._notes.add("dropped", "document name", "documents given by URL have no name here")
-                return {"type": "input_file", "file_url": url}
+                    self._notes.add("dropped", "document name", "only documents given as bytes have a name here")
+                source = {"file_id": part.file_id} if part.url is None else {"file_url": part.url}
+                return {"type": "input_file", **source}
             case Document():
                 text = plain_text(part)
                 if text is not None:
@@ -171,12 +174,18 @@ class ItemForm:
         extra = dict(call.extra or {})
         if extra.get("type") == CUSTOM_CALL:
             self._custom.add(call.id)
-            return {"call_id": _call_id(call.id), "name": call.name, "input": call.arguments_raw, **extra}
+            return {"call_id": short_id(call.id, _LONGEST_ID), "name": call.name, "input": call.arguments_raw, **extra}
         arguments = call.arguments_raw
         if arguments.strip() in _NO_ARGUMENTS:
             arguments = encode_json(call.arguments).decode() if call.arguments else "{}"
         name = self._names.wire(call.name)
-        return {**extra, "type": "function_call", "call_id": _call_id(call.id), "name": name, "arguments": arguments}
+        return {
+            **extra,
+            "type": "function_call",
+            "call_id": short_id(call.id, _LONGEST_ID),
+            "name": name,
+            "arguments": arguments,
+        }
 
     def _result(self, part: ToolResult) -> Item:
         self._unmarked(part)
@@ -184,18 +193,13 @@ class ItemForm:
         if part.error:
             content = f"Error: {content}" if isinstance(content, str) else [_text("Error:"), *content]
         kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
-        return {"type": kind, "call_id": _call_id(part.call_id), "output": content}
+        return {"type": kind, "call_id": short_id(part.call_id, _LONGEST_ID), "output": content}
 
     def _unmarked(self, part: AnyPart) -> None:
-        if getattr(part, "cache", None):
+        if part.cache:
             self._notes.add("dropped", "cache", NO_MARKS)
-
-
-def _call_id(call_id: str) -> str:
-    """The id as the wire allows it, the same for a call and its result: `string too long … maximum length 64`."""
-    if len(call_id) <= _LONGEST_ID:
-        return call_id
-    return f"{call_id[: _LONGEST_ID - 17]}_{hashlib.sha256(call_id.encode()).hexdigest()[:16]}"
+        if isinstance(part, Document) and part.citations:
+            self._notes.add("dropped", "citations", NO_CITATIONS)
 
 
 def bare_reasoning(text: str) -> Item:

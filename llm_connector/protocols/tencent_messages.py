@@ -102,7 +102,7 @@ def _textual(part: AnyPart) -> bool:
 def _message(message: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
     native: dict[str, Any] = {"Role": message["role"]}
     content = message.get("content")
-    if isinstance(content, list) and all(part.get("type") == "text" for part in content):
+    if isinstance(content, list) and all(part.get("type") == "text" and "text" in part for part in content):
         native["Content"] = "\n\n".join(part["text"] for part in content)
     elif isinstance(content, list):
         native["Contents"] = [_part(part, notes) for part in content]
@@ -118,14 +118,15 @@ def _message(message: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
 
 
 def _part(part: Mapping[str, Any], notes: Notes) -> dict[str, Any]:
-    kind = part.get("type")
-    if kind == "image_url":
-        if "detail" in part["image_url"]:
-            notes.add("dropped", "image detail", "this wire format has no such hint")
-        return {"Type": "image_url", "ImageUrl": {"Url": part["image_url"]["url"]}}
-    if kind == "video_url":
-        return {"Type": "video_url", "VideoUrl": {"Url": part["video_url"]["url"]}}
-    return {"Type": "text", "Text": part["text"]} if kind == "text" else dict(part)  # else the caller's own
+    for kind, native in (("image_url", "ImageUrl"), ("video_url", "VideoUrl")):
+        media = part.get(kind) if part.get("type") == kind else None
+        if isinstance(media, Mapping) and "url" in media:
+            if "detail" in media:
+                notes.add("dropped", "image detail", "this wire format has no such hint")
+            return {"Type": kind, native: {"Url": media["url"]}}
+    if part.get("type") == "text" and "text" in part:
+        return {"Type": "text", "Text": part["text"]}
+    return dict(part)  # the caller's own
 
 
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def _contents(message: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     """A function; its schema travels as a JSON text."""
     function = tool.get("function")
-    if not isinstance(function, Mapping):
+    if not isinstance(function, Mapping) or not {"name", "parameters"} <= function.keys():
         raise UnsupportedError(f"tools of type {tool.get('type')!r} have no form here; search is set in extra_body")
     native = {"Name": function["name"], "Parameters": encode_json(function["parameters"]).decode()}
     if function.get("description"):

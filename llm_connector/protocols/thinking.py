@@ -22,6 +22,9 @@ PAIRS = (
 _OPENERS = (*PAIRS, *((f"{opener[:-1]}/>", closer) for opener, closer in PAIRS if opener.endswith(">")))
 """With those of thoughts that are empty."""
 
+_MOST_BLANK = 1000
+"""Characters of white space around a thought that are held back; more of them are shown as they come."""
+
 
 class ThinkSplitter:
     """Splits text, in pieces cut anywhere, into thought and answer.
@@ -31,13 +34,14 @@ class ThinkSplitter:
     that may begin the tag it looks for, and the blank lines around a thought, which belong to neither side.
     """
 
-    __slots__ = ("_closer", "_held", "_seen", "_state", "_trim")
+    __slots__ = ("_blank", "_closer", "_held", "_seen", "_state", "_trim")
 
     def __init__(self, *, opened: bool = False) -> None:
         self._held = ""
         self._closer = "</think>"
         self._trim = opened
         self._seen = False
+        self._blank = False
         self._state: Literal["before", "inside", "after"] = "inside" if opened else "before"
 
     def feed(self, text: str) -> Iterator[Span]:
@@ -76,9 +80,9 @@ class ThinkSplitter:
             self._state = "after" if tag.endswith("/>") else "inside"
             self._closer, self._trim = closer, True
             preface = text[:at]
-            return preface if self._seen or preface.strip() else "", text[at + len(tag) :]
+            return preface if self._seen or _shown(preface) else "", text[at + len(tag) :]
         preface, self._held = text[: len(text) - kept], text[len(text) - kept :]
-        if not self._seen and not preface.strip():
+        if not self._seen and not _shown(preface):
             preface, self._held = "", text
         self._seen = self._seen or bool(preface)
         return preface, ""
@@ -91,11 +95,21 @@ class ThinkSplitter:
         thought, closer, rest = text.partition(self._closer)
         if closer:
             self._state, self._trim = "after", True
-            return thought.rstrip(), rest
-        kept = overlap(text, self._closer)
-        blank = len(text) - kept - len(text[: len(text) - kept].rstrip())
-        self._held = text[len(text) - kept - blank :]
-        return text[: len(text) - kept - blank], ""
+            return self._ended(thought), rest
+        thought = self._ended(text[: len(text) - overlap(text, self._closer)])
+        self._held = text[len(thought) :]
+        return thought, ""
+
+    def _ended(self, thought: str) -> str:
+        """The thought without white space at its end, unless there is, or was shown, more than may be held back."""
+        ended = thought.rstrip()
+        self._blank = (self._blank and not ended) or len(thought) - len(ended) > _MOST_BLANK
+        return thought if self._blank else ended
+
+
+def _shown(preface: str) -> bool:
+    """Whether the text ahead of a thought is more than blank lines."""
+    return len(preface) > _MOST_BLANK or bool(preface.strip())
 
 
 def overlap(text: str, tag: str) -> int:

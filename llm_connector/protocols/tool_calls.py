@@ -17,6 +17,9 @@ from llm_connector.wire import decode_json
 
 __all__ = ["Slot", "ToolCallSlots", "made_up_id"]
 
+_MOST_CHECKED = 64 << 20
+"""Characters of one call that are read to see whether it is complete, again with each piece: a bound for the work."""
+
 
 def made_up_id() -> str:
     """An id for a call that came without one; alphanumeric, since some servers refuse more when it goes back."""
@@ -27,6 +30,7 @@ class Slot:
     """One call under assembly. Name and id are set once, arguments are appended and joined once."""
 
     __slots__ = (
+        "checked",
         "cumulative",
         "extra",
         "id",
@@ -47,6 +51,7 @@ class Slot:
         self.name = ""
         self.pieces: list[str] = []
         self.length = 0
+        self.checked = 0
         self.cumulative = False
         self.snapshot: str | None = None
         self.told = False
@@ -66,6 +71,9 @@ class Slot:
         """Whether the arguments are one whole JSON object."""
         if not self.pieces or not self.pieces[-1].rstrip().endswith("}"):
             return self.merged is not None
+        self.checked += self.length
+        if self.checked > _MOST_CHECKED and len(self.pieces) > 1:
+            return False
         try:
             return isinstance(decode_json(self.arguments.encode("utf-8", "surrogatepass")), dict)
         except ValueError:
@@ -107,12 +115,15 @@ class Slot:
     def call(self, *, interrupted: bool = False, name: str | None = None) -> ToolCall:
         """The finished call; `interrupted` marks one whose end never came."""
         raw = self.arguments
-        arguments, error = (self.merged, None) if self.merged is not None else parsed_arguments(raw)
-        if error and self.snapshot is not None and parsed_arguments(self.snapshot)[1] is None:
-            raw = self.snapshot
-            arguments, error = parsed_arguments(raw)
         if interrupted:
-            error = "the stream ended before the call was complete"
+            arguments, error = self.merged or {}, "the stream ended before the call was complete"
+        elif self.merged is not None:
+            arguments, error = self.merged, None
+        else:
+            arguments, error = parsed_arguments(raw)
+            if error and self.snapshot is not None and parsed_arguments(self.snapshot)[1] is None:
+                raw = self.snapshot
+                arguments, error = parsed_arguments(raw)
         return ToolCall(
             id=self.id, name=name or self.name, arguments=arguments, arguments_raw=raw, error=error, extra=self.extra
         )

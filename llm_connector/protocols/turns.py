@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from llm_connector.errors import ConfigurationError
+from llm_connector.errors import ConfigurationError, UnsupportedError
 from llm_connector.types import (
     AnyPart,
+    CacheMark,
+    ChatRequest,
     Document,
     Image,
+    Media,
     Message,
     Notes,
     Opaque,
@@ -19,14 +22,40 @@ from llm_connector.types import (
     ToolResult,
 )
 
-__all__ = ["check_tool_turns", "embedded", "map_parts", "own_parts", "stand_in", "thought_states"]
+__all__ = [
+    "NO_CITATIONS",
+    "cache_control",
+    "check_tool_turns",
+    "embedded",
+    "map_media",
+    "map_parts",
+    "own_parts",
+    "stand_in",
+    "thought_states",
+]
+
+
+NO_CITATIONS = "this wire format cannot ask for citations of a document"
 
 
 def stand_in(part: AnyPart, reason: str, notes: Notes) -> str:
-    """A visible text in place of a part that cannot be sent, reported in `notes`."""
-    name = getattr(part, "name", None) or getattr(part, "url", None) or getattr(part, "media_type", None) or ""
+    """A visible text in place of a part that cannot be sent, reported in `notes`.
+
+    Raises UnsupportedError for an uploaded file: its id would tell the model nothing.
+    """
+    if isinstance(part, Media) and part.file_id is not None:
+        raise UnsupportedError(
+            f"the {part.type} {part.file_id!r} cannot be sent: {reason}; "
+            "the id of a file works only where the file was uploaded: give the bytes elsewhere"
+        )
+    name = getattr(part, "name", None) or (isinstance(part, Media) and (part.url or part.media_type)) or ""
     notes.add("converted", part.type, f"replaced by a text that names it: {reason}")
     return f"[{part.type}{' ' + name if name else ''}: not shown, {reason}]"
+
+
+def cache_control(mark: CacheMark) -> dict[str, str]:
+    """A cache mark in Anthropic's words; True is the server's default lifetime."""
+    return {"type": "ephemeral", "ttl": mark} if isinstance(mark, str) else {"type": "ephemeral"}
 
 
 def check_tool_turns(messages: Sequence[Message]) -> None:
@@ -50,7 +79,7 @@ def check_tool_turns(messages: Sequence[Message]) -> None:
             missing = ", ".join(f"{name} ({call_id})" for call_id, name in open_calls.items())
             raise ConfigurationError(
                 f"messages[{position}]: these tool calls have no result: {missing}; "
-                f"add a tool_result for each before messages[{number}]"
+                f"add a tool_result for each before messages[{number}], or let repair_history(messages) do it"
             )
         if message.role == "assistant" and not (len(parts) == 1 and type(parts[0]) is Text):
             position = number
@@ -64,7 +93,7 @@ def own_parts(messages: list[Message], provider: str, notes: Notes) -> list[Mess
     """
 
     def keep(part: AnyPart) -> AnyPart | None:
-        origin = getattr(part, "provider", None)
+        origin = part.provider if isinstance(part, Reasoning | Opaque | ToolCall) else None
         if origin in (None, provider):
             return part
         if isinstance(part, ToolCall):
@@ -103,18 +132,31 @@ def map_parts(
     return messages if changed is None else changed
 
 
-def embedded(messages: list[Message], notes: Notes) -> list[Message]:
-    """The messages without pictures and documents by URL, for servers that load nothing from the web."""
+def map_media(
+    messages: list[Message], change: Callable[[AnyPart], AnyPart], kinds: tuple[type[Media], ...]
+) -> list[Message]:
+    """The same for media, those in tool results included."""
+
+    def inside(part: AnyPart) -> AnyPart:
+        if not isinstance(part, ToolResult):
+            return change(part)
+        shown = [change(item) if isinstance(item, kinds) else item for item in part.parts]
+        same = all(new is old for new, old in zip(shown, part.parts, strict=True))
+        return part if same else part.model_copy(update={"parts": shown})
+
+    return map_parts(messages, inside, (*kinds, ToolResult))
+
+
+def embedded(request: ChatRequest, notes: Notes) -> ChatRequest:
+    """The request without pictures and documents by URL, for servers that load nothing from the web.
+
+    Raises UnsupportedError for uploaded files, which such servers do not keep.
+    """
 
     def change(part: AnyPart) -> AnyPart:
-        if isinstance(part, Image | Document) and part.url is not None:
+        if isinstance(part, Image | Document) and part.data is None:
             return Text(stand_in(part, "this server loads nothing from the web: pass the bytes", notes))
         return part
 
-    def change_all(part: AnyPart) -> AnyPart:
-        if not isinstance(part, ToolResult):
-            return change(part)
-        shown = [change(item) for item in part.parts]
-        return part.model_copy(update={"parts": shown}) if shown != part.parts else part
-
-    return map_parts(messages, change_all, (Image, Document, ToolResult))
+    turns = map_media(request.messages, change, (Image, Document))
+    return request if turns is request.messages else request.model_copy(update={"messages": turns})

@@ -96,21 +96,22 @@ def configure_aws(spec: ProviderSpec, region: str | None, credentials: Mapping[s
 
 def prepare_aws(endpoint: Endpoint, operation: str, model: str | None) -> Endpoint:
     """The endpoint with credentials that are fresh, at the address that serves the operation."""
-    given = {name: endpoint.credentials[name] for name in CREDENTIALS if endpoint.credentials.get(name)}
-    endpoint = _located(endpoint, given.get("aws_profile"))
+    given = [name for name in CREDENTIALS if endpoint.credentials.get(name)]
+    profile = endpoint.credentials.get("aws_profile")
+    endpoint = _located(endpoint, profile)
     if operation == "models":
         endpoint = replace(endpoint, base_url=_control_plane(endpoint))
     if endpoint.api_key is not None:
         if given:
             raise ConfigurationError(
-                f"api_key and {next(iter(given))} were given: one of them authorises, leave out the other",
+                f"api_key and {given[0]} were given: one of them authorises, leave out the other",
                 provider=endpoint.spec.name,
             )
         return endpoint
     _signing()  # importing takes a while, and is better done in this thread
     if "aws_access_key_id" in given:
         return endpoint
-    keys = _keys(given.get("aws_profile"), endpoint.spec.name)
+    keys = _keys(profile, endpoint.spec.name)
     found = {"aws_access_key_id": keys.access_key, "aws_secret_access_key": keys.secret_key}
     if keys.token:
         found["aws_session_token"] = keys.token

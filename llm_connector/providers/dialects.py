@@ -27,7 +27,7 @@ from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.completion_chunks import CompletionParser
 from llm_connector.protocols.completion_messages import MessageForm
 from llm_connector.protocols.failures import ErrorDetail, error_detail
-from llm_connector.types import Audio, ChatChunk, ChatRequest, Document, Media, Notes
+from llm_connector.types import Audio, ChatChunk, ChatRequest, Document, Image, Media, Notes, Video
 from llm_connector.types.messages import AnyPart
 from llm_connector.wire import Json
 
@@ -52,6 +52,8 @@ class _MistralForm(MessageForm):
         match part:
             case Audio():
                 return {"type": "input_audio", "input_audio": part.url or part.data}
+            case Document(file_id=str(file_id)):
+                return {"type": "file", "file_id": file_id}
             case Document() if not (part.data is not None and (part.media_type or "").startswith("text/")):
                 named = {"document_name": part.name} if part.name else {}
                 return {"type": "document_url", "document_url": part.data_url, **named}
@@ -255,9 +257,23 @@ class PerplexityCompletions(ChatCompletions):
         return "v1/embeddings"
 
 
+class _MoonshotForm(MessageForm):
+    """Uploaded pictures and films have a scheme of their own."""
+
+    __slots__ = ()
+
+    def bare_part(self, part: AnyPart) -> dict[str, Any]:
+        """A part of a turn."""
+        if isinstance(part, Image | Video) and part.file_id is not None:
+            kind = f"{part.type}_url"
+            return {"type": kind, kind: {"url": f"ms://{part.file_id}"}}
+        return super().bare_part(part)
+
+
 class MoonshotCompletions(ChatCompletions):
     """Moonshot counts tokens: https://platform.kimi.ai/docs/api/chat.md (checked 2026-11)."""
 
+    form: ClassVar[type[MessageForm]] = _MoonshotForm
     count_field: ClassVar[str] = "total_tokens"
 
     def count_path(self, model: str) -> str:

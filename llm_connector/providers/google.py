@@ -34,6 +34,8 @@ _LOCATION = re.compile(r"[a-z][a-z0-9-]*")
 _MULTI_REGIONS = ("eu", "us")
 _REGIONAL = re.compile(r"https://(?:([a-z0-9-]+)-aiplatform|aiplatform\.([a-z]+)\.rep)\.googleapis\.com\b")
 
+_RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)(?=/)")
+
 _INSTALL = "pip install 'llm-connector-core[vertex]' (from a checkout: pip install -e '.[vertex]')"
 _REMEDY = (
     "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS to a key file, or pass "
@@ -65,7 +67,8 @@ def configure_vertex(spec: ProviderSpec, region: str | None, credentials: Mappin
     source = _Source(credentials.get("google_credentials"))
 
     def prepare(endpoint: Endpoint, operation: str, model: str | None) -> Endpoint:
-        return _prepared(endpoint, location, source)
+        ready = _prepared(endpoint, location, source, model or "")
+        return ready if operation != "models" else replace(ready, base_url=_model_garden(ready.base_url))
 
     def renew(endpoint: Endpoint, refused: Endpoint) -> bool:
         token = refused.credentials.get("access_token")
@@ -95,8 +98,11 @@ def _host(location: str) -> str:
     return f"aiplatform.{location}.rep.googleapis.com" if location in _MULTI_REGIONS else f"{location}-{_HOST}"
 
 
-def _prepared(endpoint: Endpoint, location: str, source: _Source) -> Endpoint:
-    """The endpoint with a token that is fresh, at the address of its project."""
+def _prepared(endpoint: Endpoint, location: str, source: _Source, model: str) -> Endpoint:
+    """The endpoint with a token that is fresh, at the address of its project, or of the one that the model names.
+
+    Raises ConfigurationError for a model of another location, which another host serves.
+    """
     known = endpoint.credentials
     if endpoint.api_key is not None:
         given = [name for name in ("google_credentials", "access_token") if known.get(name) is not None]
@@ -111,6 +117,8 @@ def _prepared(endpoint: Endpoint, location: str, source: _Source) -> Endpoint:
         token = source.token(endpoint.spec.name)
         project = project or token.project
         known = {**known, "access_token": token.text, "quota_project": token.billed}
+    named = _RESOURCE.match(model)
+    project = named[1] if named else project
     if not project:
         raise _no_project(endpoint.spec)
     base, mark, query = endpoint.base_url.partition("?")
@@ -118,7 +126,19 @@ def _prepared(endpoint: Endpoint, location: str, source: _Source) -> Endpoint:
         host = _REGIONAL.match(base)
         place = (host[1] or host[2]) if host else location
         base = f"{base}/projects/{path_segment(str(project))}/locations/{place}"
+    if named and not base.endswith(f"/{named[0]}"):
+        raise ConfigurationError(
+            f"the model is of {named[0]!r}, which is not below {base}: pass region={named[2]!r}",
+            provider=endpoint.spec.name,
+        )
     return replace(endpoint, base_url=f"{base}{mark}{query}", credentials=known)
+
+
+def _model_garden(base_url: str) -> str:
+    """The address that lists the models of publishers, which belong to no project."""
+    base, mark, query = base_url.partition("?")
+    base = re.sub(r"/v1$", "/v1beta1", base.partition("/projects/")[0])
+    return f"{base}{mark}{query}"
 
 
 def _no_project(spec: ProviderSpec) -> ConfigurationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_connector.protocols.completion_thinking import NO_THINKING, Models, Thinking, for_models
+from llm_connector.protocols.reasoning import EffortWord
 
 __all__ = [
     "ALIYUN_MODELS",
@@ -30,7 +31,7 @@ SAMPLING = frozenset(
 """What OpenAI's models refuse while they think. https://platform.openai.com/docs/guides/reasoning (checked 2026-11)"""
 
 
-def efforts(*words: str, default: bool = True) -> Thinking:
+def efforts(*words: EffortWord, default: bool = True) -> Thinking:
     """`reasoning_effort` with these words, weakest first."""
     return Thinking(effort="reasoning_effort", efforts=words, default=default)
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from os.path import commonprefix
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from llm_connector.auth import Auth, Credentials, bearer, clean_key
 from llm_connector.errors import ConfigurationError, UnsupportedError
 from llm_connector.protocols import Protocol
-from llm_connector.protocols.turns import map_parts, stand_in
-from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Notes, Text, ToolResult, Video
+from llm_connector.protocols.turns import map_media, stand_in
+from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Notes, Text, Video
 from llm_connector.wire import HttpRequest, Json, encode_json
 
 __all__ = [
@@ -45,7 +46,11 @@ Configure: TypeAlias = "Callable[[ProviderSpec, str | None, Mapping[str, Any]], 
 """Called when a client is made: row, region and credentials in, the row as this client uses it out."""
 
 _MEDIA = {Image: "images", Document: "documents", Audio: "audio", Video: "video"}
-_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature|\bsig\b", re.IGNORECASE)
+_SECRET_PARTS = re.compile(r"^\w+ (\S+)$|Credential=([^/,\s]+)|Signature=(\w+)")
+"""What is secret in the value of a header that names its scheme first."""
+_TELLING, _SHORTEST = 12, 8
+"""Characters at the beginning of a secret that give it away; secrets that are too short to be searched for."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -115,24 +120,12 @@ class ProviderSpec:
         if not missing:
             return request
 
-        reason = f"{self.name} cannot read it"
-
-        def replace(part: AnyPart) -> AnyPart:
-            if isinstance(part, ToolResult):
-                if not any(isinstance(item, missing) for item in part.parts):
-                    return part
-                shown = [Text(stand_in(item, reason, notes)) if unread(item) else item for item in part.parts]
-                return part.model_copy(update={"parts": shown})
-            return Text(stand_in(part, reason, notes)) if unread(part) else part
-
-        def unread(part: AnyPart) -> bool:
+        def shown(part: AnyPart) -> AnyPart:
             # A document that is text goes as text on every wire.
-            textual = (
-                isinstance(part, Document) and part.data is not None and (part.media_type or "").startswith("text/")
-            )
-            return isinstance(part, missing) and not textual
+            textual = isinstance(part, Document) and part.data and (part.media_type or "").startswith("text/")
+            return part if textual else Text(stand_in(part, f"{self.name} cannot read it", notes))
 
-        messages = map_parts(request.messages, replace, (*missing, ToolResult))
+        messages = map_media(request.messages, shown, missing)
         return request.model_copy(update={"messages": messages}) if notes.adaptations else request
 
 
@@ -140,7 +133,8 @@ class ProviderSpec:
 class Endpoint:
     """A row plus the caller's configuration: turns a path and a body into an authorised request.
 
-    `learned` remembers, by model, the protocol that a server's refusals have taught.
+    `learned` remembers, by model, the protocol that a server's refusals have taught, `sent` what a request was
+    authorised with that is not among the settings.
     """
 
     spec: ProviderSpec
@@ -149,6 +143,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, Any] = field(default_factory=dict, repr=False)
     learned: dict[str | None, Protocol] = field(default_factory=dict, compare=False, repr=False)
+    sent: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def unready(self) -> bool:
@@ -193,13 +188,35 @@ class Endpoint:
         return url if not mark else f"{url}{'&' if '?' in path else '?'}{query}"
 
     def redact(self, text: str) -> str:
-        """The text without the caller's secrets, should a server have echoed them."""
-        named = (value for name, value in self.headers.items() if _SECRET_NAME.search(name))
-        kept = (value for name, value in self.credentials.items() if _SECRET_NAME.search(name))
-        for secret in (self.api_key, *kept, *named):
-            if isinstance(secret, str) and len(secret) >= 8:
-                text = text.replace(secret, "[secret]")
+        """The text without the caller's secrets and what begins like one, should a server have echoed them."""
+        for secret in self._secrets():
+            if isinstance(secret, str) and len(secret) >= _SHORTEST:
+                text = _without(text, secret)
+                if "%" in text:
+                    text = _without(text, quote(secret, safe=""))
         return text
+
+    def after(self, request: HttpRequest) -> Endpoint:
+        """The endpoint that knows this request's tokens and signatures, too, and the secrets of its own headers."""
+        key = self.api_key if isinstance(self.api_key, str) else request.url  # which no header ends with
+        sent: list[str] = []
+        for name, value in request.headers.items():
+            if _is_secret(name) and not value.endswith(key) and value != self.headers.get(name):
+                sent += _secret_parts(value)
+        return replace(self, sent=tuple(sent)) if sent else self
+
+    def _secrets(self) -> Iterator[Any]:
+        yield self.api_key
+        for name, value in self.credentials.items():
+            if _is_secret(name):
+                yield value
+        for name, value in self.headers.items():
+            if _is_secret(name):
+                yield from _secret_parts(value)
+        yield from self.sent
+        if "?" in self.base_url:
+            query = parse_qsl(self.base_url.partition("?")[2])
+            yield from (value for name, value in query if _is_secret(name))
 
     def with_key(self, key: object) -> Endpoint:
         """The same endpoint with a key that a callable gave."""
@@ -209,6 +226,27 @@ class Endpoint:
     def with_credentials(self, credentials: Mapping[str, Any]) -> Endpoint:
         """The same endpoint with credentials that callables gave."""
         return Endpoint(self.spec, self.base_url, self.api_key, self.headers, credentials, self.learned)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_secret(name: str) -> bool:
+    """Whether what has this name is a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def _secret_parts(value: str) -> list[str]:
+    """What is secret in the value of a header: all of it, unless it names its scheme."""
+    return [part for match in _SECRET_PARTS.finditer(value) for part in match.groups() if part] or [value]
+
+
+def _without(text: str, secret: str) -> str:
+    """The text without the secret, or as much of its beginning as there is."""
+    if secret[:_TELLING] not in text:
+        return text
+    first, *rest = text.split(secret[:_TELLING])
+    ending = secret[_TELLING:]
+    left = (piece[len(commonprefix([piece, ending])) :] for piece in rest)  # noqa: RUF071  # of characters, that is
+    return first + "".join(f"[secret]{piece}" for piece in left)
 
 
 @functools.lru_cache(maxsize=256)

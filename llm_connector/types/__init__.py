@@ -1,8 +1,11 @@
 """The values that users make and receive."""
 
 from llm_connector.types.adaptations import Adaptation, Notes
-from llm_connector.types.conversation import Messages, conversation, parsed_arguments
-from llm_connector.types.embeddings import Embeddings
+from llm_connector.types.calls import parsed_arguments
+from llm_connector.types.conversation import Messages, conversation
+from llm_connector.types.embeddings import Embeddings, InputType
+from llm_connector.types.history import repair_history
+from llm_connector.types.json_text import partial_json
 from llm_connector.types.media import Audio, Document, Image, Media, Video
 from llm_connector.types.messages import (
     AnyPart,
@@ -22,13 +25,14 @@ from llm_connector.types.messages import (
 from llm_connector.types.models import ModelInfo, Prices
 from llm_connector.types.part import CacheMark
 from llm_connector.types.ranking import RankedDocument
-from llm_connector.types.request import ChatOptions, ChatRequest, Effort, JsonSchema, ReasoningOption
+from llm_connector.types.request import EFFORTS, ChatOptions, ChatRequest, Effort, JsonSchema, ReasoningOption
 from llm_connector.types.response import ChatResponse, Choice, FinishReason
 from llm_connector.types.stream import ChatChunk, ReasoningDelta, TextDelta, ToolCallDelta
 from llm_connector.types.tools import Tool, ToolLike
 from llm_connector.types.usage import Usage
 
 __all__ = [
+    "EFFORTS",
     "Adaptation",
     "AnyPart",
     "Audio",
@@ -43,6 +47,7 @@ __all__ = [
     "Embeddings",
     "FinishReason",
     "Image",
+    "InputType",
     "JsonSchema",
     "Media",
     "Message",
@@ -69,6 +74,8 @@ __all__ = [
     "assistant",
     "conversation",
     "parsed_arguments",
+    "partial_json",
+    "repair_history",
     "system",
     "tool_result",
     "user",

@@ -1,4 +1,4 @@
-"""Images, documents, audio and video: by URL, or as base64 read and checked when the part is built."""
+"""Images, documents, audio and video: by URL, by the id of an uploaded file, or as base64, read and checked early."""
 
 from __future__ import annotations
 
@@ -57,8 +57,9 @@ _SUFFIXES = {
 
 
 class Media(Part):
-    """Base of the parts that hold bytes or point at them: either `url`, or `media_type` and base64 `data`.
+    """Base of the parts that hold bytes or point at them: `url`, `file_id`, or `media_type` and base64 `data`.
 
+    `file_id` names a file that was uploaded to the provider, which alone can read it: `Document(file_id="file-…")`.
     Files are read, and their kind is checked, when the part is made; ConfigurationError says what is wrong. Each class
     repeats the constructor because type checkers make one up where a model has none of its own.
     """
@@ -66,6 +67,7 @@ class Media(Part):
     family: ClassVar[str] = ""
 
     url: str | None = None
+    file_id: str | None = None
     media_type: str | None = None
     data: str | None = Field(default=None, repr=False)
     cache: CacheMark = None
@@ -93,19 +95,22 @@ class Media(Part):
 
     @property
     def data_url(self) -> str:
-        """The `data:` URL of embedded bytes, or the URL."""
+        """The `data:` URL of embedded bytes, or the URL. Raises ConfigurationError for an uploaded file."""
+        if self.file_id is not None:
+            raise ConfigurationError(f"{self._label()} is an uploaded file: its bytes are not here")
         return self.url if self.url is not None else f"data:{self.media_type};base64,{self.data}"
 
     def decode(self) -> bytes:
-        """The embedded bytes. Raises ConfigurationError when there is only a URL."""
+        """The embedded bytes. Raises ConfigurationError when there is only a URL or the id of a file."""
         if self.data is None:
-            raise ConfigurationError(f"{self._label()} is a URL: its bytes are not here")
+            kind = "a URL" if self.file_id is None else "an uploaded file"
+            raise ConfigurationError(f"{self._label()} is {kind}: its bytes are not here")
         return base64.b64decode(self.data)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if (self.url is None) == (self.data is None):
-            raise ConfigurationError(f"{self._label()} needs one source: a URL, a path, bytes or base64 data")
+        if (self.url, self.file_id, self.data).count(None) != 2:
+            raise ConfigurationError(f"{self._label()} needs one source: a URL, a path, bytes, base64 data or file_id=")
         if self.data is not None:
             self._check_data(self.data)
         return self
@@ -195,10 +200,14 @@ class Image(Media):
 
 
 class Document(Media):
-    """A PDF, text or office file; `name` is the file name shown to the model."""
+    """A PDF, text or office file; `name` is the file name shown to the model.
+
+    `citations=True` asks the model to say which passages it answers from, in `response.citations`, where the wire can.
+    """
 
     type: Literal["document"] = "document"
     name: str | None = None
+    citations: bool = False
 
     def __init__(self, source: Source | None = None, /, *, name: str | None = None, **fields: Any) -> None:
         self._build(source, {**fields, "name": name} if name else fields)

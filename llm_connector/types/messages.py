@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.types.media import Audio, Document, Image, Video
-from llm_connector.types.part import CacheMark, Part
+from llm_connector.types.part import CacheMark, Part, Unmarked
 
 __all__ = [
     "AnyPart",
@@ -44,7 +44,7 @@ class Text(Part):
         BaseModel.__init__(self, text=text, **fields)
 
 
-class Reasoning(Part):
+class Reasoning(Unmarked):
     """Thinking of a model.
 
     `signature` and `encrypted` must go back unchanged to the provider they came from, and to no other. `field` is
@@ -63,8 +63,13 @@ class Reasoning(Part):
     def __init__(self, text: str = "", **fields: Any) -> None:
         BaseModel.__init__(self, text=text, **fields)
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What must go back with the text, by the names of fields, as plain data."""
+        return self.model_dump(exclude={"type", "text"}, exclude_none=True)
 
-class ToolCall(Part):
+
+class ToolCall(Unmarked):
     """A request to run a tool.
 
     `arguments` is the parsed object, `{}` when the model sent none. JSON that is not an object gives `{}`, the text
@@ -97,7 +102,7 @@ class ToolResult(Part):
         return "".join(part.text for part in self.parts if isinstance(part, Text))
 
 
-class Opaque(Part):
+class Opaque(Unmarked):
     """A block this library does not interpret, such as a server tool's result; it goes back only where it came from."""
 
     type: Literal["opaque"] = "opaque"

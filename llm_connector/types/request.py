@@ -15,11 +15,23 @@ from llm_connector.types.messages import Message, PlainTurn
 from llm_connector.types.tools import Tool, ToolLike
 from llm_connector.wire import Timeout
 
-__all__ = ["ChatOptions", "ChatRequest", "Effort", "JsonSchema", "ReasoningOption"]
+__all__ = ["EFFORTS", "ChatOptions", "ChatRequest", "Effort", "JsonSchema", "ReasoningOption"]
 
 Effort: TypeAlias = Literal["minimal", "low", "medium", "high", "max"]
 ReasoningOption: TypeAlias = bool | Effort | int | None
 """None leaves it to the server, False and True switch it, a word is an effort, a number a budget in tokens."""
+
+EFFORTS: Mapping[str, Effort | bool] = {
+    "none": False,
+    "minimal": "minimal",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "max",
+    "ultra": "max",
+    "max": "max",
+}
+"""The words of all wire formats for an effort."""
 
 
 class ChatOptions(TypedDict, total=False):
@@ -43,7 +55,7 @@ class ChatOptions(TypedDict, total=False):
     parallel_tool_calls: bool
     strict_schema: bool
     response_format: type[BaseModel] | Mapping[str, Any] | Literal["json"]
-    reasoning: ReasoningOption
+    reasoning: ReasoningOption | Mapping[str, Any]
     think_tags: bool
     cache: Literal[True, "5m", "1h"] | bool | None
     metadata: Mapping[str, str]
@@ -197,11 +209,22 @@ def _schema_name(name: Any) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", str(name or "answer"))[:64]
 
 
+def _reasoning(value: Any) -> Any:
+    """Our words for what other libraries say: `xhigh`, {"effort": …}, {"type": "enabled", "budget_tokens": …}."""
+    if isinstance(value, Mapping):
+        if value.get("type") == "disabled" or value.get("enabled") is False:
+            return False
+        given = (value.get(name) for name in ("effort", "budget_tokens", "max_tokens"))
+        value = next((wanted for wanted in given if wanted is not None), True)
+    return EFFORTS.get(value, value) if isinstance(value, str) else value
+
+
 _NORMALISE: dict[str, Callable[[Any], Any]] = {
     "tools": _tools,
     "tool_choice": _tool_choice,
     "response_format": _response_format,
-    "stop": lambda value: [value] if isinstance(value, str) else list(value),
+    "reasoning": _reasoning,
+    "stop": lambda value: [value] if isinstance(value, str) else list(value) or None,
     "cache": lambda value: value or None,
     "logit_bias": lambda value: {str(token): bias for token, bias in value.items()},
     "metadata": dict,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.types.adaptations import Adaptation
+from llm_connector.types.json_text import json_candidates
 from llm_connector.types.messages import Message, ToolCall
 from llm_connector.types.usage import Usage
 
@@ -96,29 +96,25 @@ class ChatResponse(BaseModel):
         return self.choices[0].logprobs
 
     def parse(self, model: type[Model]) -> Model:
-        """The answer as an instance of `model`; one Markdown fence around the JSON is removed.
+        """The answer as an instance of `model`; a fence or words around the JSON are left out.
 
         Raises ParseError that carries the text and says what does not fit.
         """
-        text = _unfenced(self.text)
-        if not text:
+        candidates = list(json_candidates(self.text))
+        if not candidates[0]:
             said = self.refusal or f"finish_reason is {self.finish_reason!r}"
             raise ParseError(f"the answer has no text to read as {model.__name__}: {said}", body=excerpt(self.text))
-        try:
-            return model.model_validate_json(text)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc'])) or 'JSON'}: {problem['msg']}" for problem in error.errors()[:3]
-            )
-            cut = " (it was cut: raise max_tokens)" if self.finish_reason == "length" else ""
-            message = f"the answer is not a {model.__name__}{cut}: {problems}"
-            raise ParseError(message, body=excerpt(self.text)) from error
-
-
-_FENCED = re.compile(r"```(?:[a-zA-Z]+\b)?(.*)```", re.DOTALL)
-
-
-def _unfenced(text: str) -> str:
-    text = text.strip()
-    fenced = _FENCED.fullmatch(text)
-    return fenced[1].strip() if fenced else text
+        problems: list[ValidationError] = []
+        for candidate in candidates:
+            try:
+                return model.model_validate_json(candidate)
+            except ValidationError as error:
+                problems.append(error)
+                if error.errors()[0]["type"] != "json_invalid":
+                    break
+        details = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'JSON'}: {item['msg']}" for item in problems[-1].errors()[:3]
+        )
+        cut = " (it was cut: raise max_tokens)" if self.finish_reason == "length" else ""
+        message = f"the answer is not a {model.__name__}{cut}: {details}"
+        raise ParseError(message, body=excerpt(self.text)) from problems[-1]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from llm_connector.errors import ConfigurationError
 from llm_connector.schema import Schema, function_schema, inlined, model_schema, unwrapped
-from llm_connector.types.part import CacheMark
+from llm_connector.types.part import CacheMark, mark_of
 
 __all__ = ["Tool", "ToolLike"]
 
@@ -99,19 +99,17 @@ class Tool(BaseModel):
     def _of_dict(cls, source: Mapping[str, Any]) -> Tool:
         if "native" in source and source.keys() <= cls.model_fields.keys():  # a dumped `Tool`
             return cls(**source)
-        function = source.get("function") if source.get("type", "function") == "function" else source
-        if (
-            isinstance(function, Mapping)
-            and "name" in function
-            and source.get("type", "function") in ("function", "custom")
-        ):
+        kind = source.get("type", "function")
+        function = source.get("function") if kind == "function" else source
+        schema = kind == "function" or "input_schema" in source  # without one, a custom tool takes free text
+        if isinstance(function, Mapping) and "name" in function and kind in ("function", "custom") and schema:
             parameters = function.get("parameters") or function.get("input_schema")
             return cls(
                 function["name"],
                 function.get("description") or "",
                 parameters,
                 function.get("strict"),
-                cache=_cache_mark(source.get("cache_control")),
+                cache=mark_of(source.get("cache_control")),
             )
         if "input_schema" in source or "parameters" in source:
             return cls._of_dict({"function": source, "cache_control": source.get("cache_control")})
@@ -137,12 +135,6 @@ def _object_schema(name: str, parameters: Schema | None) -> Schema:
     if parameters.get("type") not in (None, "object"):
         raise ConfigurationError(f"tool {name!r}: parameters must be a JSON Schema object, not {parameters['type']!r}")
     return {"type": "object", "properties": {}, **parameters}
-
-
-def _cache_mark(control: Any) -> CacheMark:
-    if not isinstance(control, Mapping):
-        return None
-    return control["ttl"] if control.get("ttl") in ("5m", "1h") else True
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -550,10 +550,14 @@ class TestThinking:
 
 class TestMessages:
     def test_leading_system_messages_are_hoisted(self):
-        body, noted = render([system("Be brief.", " Be kind."), system("Speak Norse."), user("Hi")])
-        assert body["system"] == "Be brief. Be kind.\n\nSpeak Norse."
+        body, noted = render([system("Be brief."), system("Speak Norse."), user("Hi")])
+        assert body["system"] == "Be brief.\n\nSpeak Norse."
         assert body["messages"] == [{"role": "user", "content": "Hi"}]
         assert noted == []
+
+    def test_system_messages_of_several_parts_keep_them_apart(self):
+        body, _ = render([system("Be brief.", "Be kind."), user("Hi")])
+        assert body["system"] == [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]
 
     def test_MS_07_late_system_messages_become_user_text(self):
         body, noted = render([user("Hi"), system("Now in Norse."), assistant("Heil"), system("Loud."), user("Go")])

@@ -97,7 +97,13 @@ def test_no_header_tells_the_version():
 
 @pytest.mark.parametrize(
     ("model", "segment"),
-    [("claude-haiku-4-5@20251001", "claude-haiku-4-5@20251001"), ("a/b;c", "a%2Fb%3Bc"), ("../x", "..%2Fx")],
+    [
+        ("claude-haiku-4-5@20251001", "claude-haiku-4-5@20251001"),
+        ("publishers/anthropic/models/claude@1", "claude@1"),
+        ("projects/p/locations/l/publishers/anthropic/models/claude@1", "claude@1"),
+        ("a/b;c", "a%2Fb%3Bc"),
+        ("../x", "..%2Fx"),
+    ],
 )
 def test_a_model_is_one_segment(model, segment):
     assert AnthropicVertex().chat_path(model, stream=False) == f"publishers/anthropic/models/{segment}:rawPredict"

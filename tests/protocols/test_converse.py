@@ -452,6 +452,25 @@ class TestErrors:
         assert (raised.value.status, raised.value.code, raised.value.retryable) == (status, kind, retryable)
         assert raised.value.message.startswith(message)
 
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            (b"", "ExpiredTokenException; renew"),
+            (b" ", "ExpiredTokenException; renew"),
+            (b"Forbidden", "Forbidden"),
+            (b"<html>no</html>", "<html>no</html>"),
+            (b'"no"', "no"),
+        ],
+    )
+    def test_the_header_counts_without_a_body_that_can_be_read(self, body, message):
+        headers = {"x-amzn-errortype": "ExpiredTokenException:http://internal.amazon.com/coral/"}
+
+        with pytest.raises(AuthenticationError) as raised:
+            whole(body, asked(), status=403, headers=headers)
+
+        assert raised.value.code == "ExpiredTokenException"
+        assert raised.value.message.startswith(message)
+
     @pytest.mark.parametrize("body", [{"Message": "Too many"}, {"__type": "com.amazon#ThrottlingException"}])
     def test_the_body_may_name_it_or_write_it_otherwise(self, body):
         with pytest.raises(RateLimitError):
@@ -468,6 +487,22 @@ class TestErrors:
 
         with pytest.raises(BadRequestError, match=r'put "us\."'):
             whole({"message": text}, asked(), status=400, headers={"x-amzn-errortype": "ValidationException"})
+
+    @pytest.mark.parametrize("provider", ["bedrock", "anthropic_bedrock", "anthropic", "anthropic_vertex"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "This model does not support assistant message prefill. The conversation must end with a user message.",
+            "A conversation must end with a user message. Try again with a conversation that ends with one.",
+            "The model that you are using requires the last turn in the conversation to be a user message.",
+        ],
+    )
+    def test_an_answer_that_was_begun_is_not_continued_by_every_model(self, provider, text):
+        rendered = ask([user("Hi"), assistant("{")], provider=provider, model="claude-sonnet-4-6")
+        assert rendered.body["messages"][-1]["role"] == "assistant", "older models and Nova go on from there"
+
+        with pytest.raises(BadRequestError, match="End messages with a user turn"):
+            whole({"message": text}, rendered, status=400)
 
 
 class TestModels:

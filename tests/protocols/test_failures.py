@@ -137,6 +137,13 @@ def test_any_body_has_a_detail_and_a_class(body: Any):
     assert issubclass(error_class(400, detail), APIError)
 
 
+def test_an_endless_message_is_not_read_to_its_end():
+    detail = error_detail({"error": {"message": "the model " * 100_000}})
+
+    assert detail.message.startswith("the model the model")
+    assert len(detail.message) < 20_000
+
+
 def test_endless_nesting_is_not_followed():
     body: Any = {"message": "m"}
     for _ in range(100):

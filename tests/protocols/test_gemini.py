@@ -240,6 +240,27 @@ class TestCalls:
 
         assert read(answer(call("files_read")), tools=[tool]).tool_calls[0].name == "files/read"
 
+    def test_one_without_a_name_stays_visible_and_is_not_sent_back(self):
+        nameless = {"functionCall": {"args": {"a": 1}}}
+
+        reply = read(answer({"text": "Hm."}, nameless))
+
+        assert reply.message.parts == [Text("Hm."), Opaque(data=nameless, provider="gemini")]
+        assert reply.tool_calls == []
+        again = ask([user("?"), reply.message, user("!")], provider="gemini")
+        assert again.body["contents"][1]["parts"] == [{"text": "Hm."}]
+        assert [(item.action, item.subject) for item in again.adaptations] == [("dropped", "opaque")]
+
+    @pytest.mark.parametrize("name", ["1st", "-x", "9", "é1"])
+    def test_names_begin_with_a_letter_or_an_underscore(self, name):
+        asked = ask(provider="gemini", tools=[Tool(name)])
+        (declared,) = asked.body["tools"][0]["functionDeclarations"]
+
+        assert declared["name"][0] == "_"
+        assert whole(answer(call(declared["name"])), asked).tool_calls[0].name == name
+        assert [(item.action, item.subject) for item in asked.adaptations] == [("renamed", f"tool {name!r}")]
+        assert ask(provider="openai", tools=[Tool("1st")]).adaptations == []
+
 
 class TestPartialCalls:
     """Vertex AI with `streamFunctionCallArguments`: values come one by one."""
@@ -715,6 +736,9 @@ class TestPaths:
             (VertexGemini(), "publishers/meta/models/llama@1", "publishers/meta/models/llama@1"),
             (VertexGemini(), "google/gemini-3.5-flash", "publishers/google/models/gemini-3.5-flash"),
             (VertexGemini(), "endpoints/123", "endpoints/123"),
+            (VertexGemini(), "projects/p/locations/l/endpoints/123", "endpoints/123"),
+            (VertexGemini(), "projects/p/locations/l/publishers/meta/models/x", "publishers/meta/models/x"),
+            (VertexGemini(), "projects/p/locations/l/models/m", "publishers/google/models/m"),
             (VertexGemini(), "a/b/c/d", "publishers/google/models/a%2Fb%2Fc%2Fd"),
         ],
     )

@@ -679,3 +679,12 @@ class TestEmbeddings:
 @pytest.mark.parametrize("golden", golden_cases("ollama"))
 def test_golden_requests(golden: Golden) -> None:
     golden.check()
+
+
+def test_a_document_cannot_be_cited_here():
+    sky = Document.base64("text/plain", "Ymx1ZQ==", citations=True)
+
+    body, notes = render(user(sky, "What colour?"))
+
+    assert body["messages"][0]["content"] == "blue\n\nWhat colour?"
+    assert notes == [("dropped", "citations")]

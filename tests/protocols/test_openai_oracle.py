@@ -96,7 +96,7 @@ def is_extension(item: Any, found: set[str]) -> bool:
     known = isinstance(item, dict) and item.get("type") in EXTENSIONS
     if known:
         found.add(item["type"])
-    return known or _other_sound(item)
+    return known or _other_sound(item) or _other_file(item)
 
 
 def _other_sound(item: Any) -> bool:
@@ -104,6 +104,11 @@ def _other_sound(item: Any) -> bool:
     if not isinstance(item, dict) or item.get("type") != "input_audio":
         return False
     return not isinstance(item["input_audio"], dict) or item["input_audio"].keys() != {"data", "format"}
+
+
+def _other_file(item: Any) -> bool:
+    """An uploaded file as Mistral takes it, whose id stands in the part itself."""
+    return isinstance(item, dict) and item.get("type") == "file" and "file_id" in item
 
 
 @pytest.mark.parametrize("case", WHOLE_BODIES)

@@ -55,6 +55,15 @@ def sent(provider: str, base_url: str | None = HOST, *, model: str = "gpt-4o", *
     return step.request
 
 
+def next_send(steps: Any, outcome: Any = None) -> str:
+    """Where an operation sends its next request."""
+    step = steps.send(outcome)
+    while isinstance(step, Call):
+        step = steps.send(step.function())
+    assert isinstance(step, Send)
+    return step.request.url
+
+
 class TestAddresses:
     WRITTEN = [
         HOST,
@@ -466,6 +475,21 @@ class TestTheOtherEndpoint:
             streaming.send(HttpResponse(200, {"content-type": "text/event-stream"}))
         reading = decode(opened.value.value.decoder, [sse(delta(content="Hi"), STOP, done=True)])
         assert reading.answer.text == "Hi"
+
+    def test_what_one_call_learns_does_not_change_where_another_goes(self):
+        settings: dict[str, Any] = {"base_url": HOST, "api_key": KEY, "api_version": "2024-10-21"}
+        client = LlmClient("azure_openai", model="d", **settings)
+
+        def begun(**options: Any) -> Any:
+            return chat(client._settings.call("Hi", options, stream=False).rendered, NO_RETRY)
+
+        waiting, switching = begun(), begun(tools=[self.TOOL], reasoning="low")
+        next_send(switching)
+        switched = next_send(switching, json_answer(self.TOOLS_AND_EFFORT, 400))
+
+        assert switched == f"{HOST}/openai/responses?api-version=2024-10-21"
+        assert next_send(waiting) == f"{HOST}/openai/deployments/d/chat/completions?api-version=2024-10-21"
+        assert next_send(begun()) == switched
 
     def test_a_refusal_of_what_was_rendered_before_is_learned_from_as_well(self):
         place = Endpoint(find("azure_openai"), V1, KEY)

@@ -497,6 +497,19 @@ class TestAddress:
             == f"https://x.test/v1/projects/p/locations/{region or 'global'}"
         )
 
+    @pytest.mark.parametrize(
+        ("provider", "settings", "address"),
+        [
+            ("gemini_vertex", {}, "https://aiplatform.googleapis.com/v1beta1"),
+            ("anthropic_vertex", {}, "https://aiplatform.googleapis.com/v1beta1"),
+            ("anthropic_vertex", {"region": "us-east5"}, "https://us-east5-aiplatform.googleapis.com/v1beta1"),
+            ("gemini_vertex", {"base_url": "https://x.test/v1/projects/q/locations/us"}, "https://x.test/v1beta1"),
+            ("gemini_vertex", {"base_url": "https://x.test/v1beta1?a=b"}, "https://x.test/v1beta1?a=b"),
+        ],
+    )
+    def test_models_are_listed_outside_projects(self, provider, settings, address):
+        assert prepared(provider, "models", **settings) == address
+
     def test_a_key_of_express_mode_needs_no_project(self, wire_server):
         wire_server.script(Answer.json(GEMINI))
 
@@ -508,13 +521,33 @@ class TestAddress:
         assert sent.headers["x-goog-api-key"] == "express-key"
         assert "authorization" not in sent.headers
 
+    @pytest.mark.parametrize("provider", PROVIDERS)
+    def test_a_model_may_name_its_project(self, provider, wire_server):
+        wire_server.script(Answer.json(PROVIDERS[provider]))
+        publisher = "anthropic" if "anthropic" in provider else "google"
+        resource = f"projects/other/locations/global/publishers/{publisher}/models/m"
 
-def prepared(provider: str, **settings: Any) -> str:
+        with client(wire_server, provider, access_token="t", project="p") as ours:
+            ours.chat("Hi", model=resource)
+
+        assert f"/{resource}:" in wire_server.requests[0].path
+
+    @pytest.mark.parametrize(
+        "settings", [{"base_url": None}, {"base_url": "https://x.test/v1/projects/p/locations/global"}]
+    )
+    def test_a_model_of_another_place_is_a_mistake(self, settings):
+        ours = LlmClient("gemini_vertex", access_token="t", project="p", **settings)
+
+        with pytest.raises(ConfigurationError, match="pass region='us-east1'"):
+            ours.chat("Hi", model="projects/p/locations/us-east1/endpoints/7")
+
+
+def prepared(provider: str, operation: str = "chat", **settings: Any) -> str:
     """The address below which a client's requests go."""
     ours = LlmClient(provider, model="m", access_token="t", project="p", **settings)
     ready = ours._settings.endpoint
     assert ready.spec.prepare is not None
-    return ready.spec.prepare(ready, "chat", "m").base_url
+    return ready.spec.prepare(ready, operation, "m").base_url
 
 
 def claims_of(assertion: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -156,7 +157,7 @@ class TestMistakes:
             (b"\xff\x00\xff", "(it looks like unknown data)"),
             (5, "image: give a URL, a path or bytes, not a int"),
             (io.BytesIO(PNG), "image: give a URL, a path or bytes, not a BytesIO"),
-            (None, "image needs one source: a URL, a path, bytes or base64 data"),
+            (None, "image needs one source: a URL, a path, bytes, base64 data or file_id="),
         ],
         ids=shown,
     )
@@ -222,3 +223,16 @@ def test_a_path_may_be_of_any_class(tmp_path):
         pass
 
     assert Image(Own(tmp_path / "a.png")).decode() == PNG
+
+
+@pytest.mark.parametrize("kind", [Image, Document, Audio, Video])
+def test_an_uploaded_file_has_no_bytes_here(kind: Any):
+    part = kind(file_id="file-1")
+    assert (part.file_id, part.url, part.data) == ("file-1", None, None)
+    assert kind.model_validate(part.model_dump()) == part
+    with pytest.raises(ConfigurationError, match="is an uploaded file: its bytes are not here"):
+        part.decode()
+    with pytest.raises(ConfigurationError, match="is an uploaded file: its bytes are not here"):
+        _ = part.data_url
+    with pytest.raises(ConfigurationError, match="needs one source"):
+        kind("https://example.com/a", file_id="file-1")

@@ -216,6 +216,30 @@ class TestConversation:
                 [Document.base64("application/pdf", "JVBERi0=", name="a.pdf")],
             ),
             (
+                [{"type": "file", "file": {"file_id": "file-1"}}, {"type": "input_file", "file_id": "file-2"}],
+                [Document(file_id="file-1"), Document(file_id="file-2")],
+            ),
+            (
+                [{"type": "input_file", "file_url": "https://example.com/a.pdf"}],
+                [Document("https://example.com/a.pdf")],
+            ),
+            (
+                [{"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="}],
+                [Document.base64("application/pdf", "JVBERi0=", name="a.pdf")],
+            ),
+            (
+                [{"type": "input_image", "file_id": "file-1", "detail": "low"}],
+                [Image(file_id="file-1", detail="low")],
+            ),
+            (
+                [{"type": "document", "title": "a", "source": {"type": "file", "file_id": "file_1"}}],
+                [Document(file_id="file_1", name="a")],
+            ),
+            (
+                [{"type": "image", "source": {"type": "file", "file_id": "file_1"}}],
+                [Image(file_id="file_1")],
+            ),
+            (
                 [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}],
                 [PNG],
             ),
@@ -363,8 +387,8 @@ class TestConversation:
                 "messages[0]: the document in a dict needs an http(s) or data URL",
             ),
             (
-                [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}],
-                "messages[0]: 'file_data' is missing",
+                [{"role": "user", "content": [{"type": "file", "file": {"filename": "a.pdf"}}]}],
+                "messages[0]: the file in a dict needs an http(s) or data URL",
             ),
             (
                 [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}}]}],
@@ -420,7 +444,7 @@ class TestArguments:
         [
             ('{"a": 1}', {"a": 1}),
             ('"{\\"a\\": 1}"', {"a": 1}),
-            ('{"a": "\\ud83d"}', {"a": "\ud83d"}),
+            ('{"a": "\\ud83d"}', {"a": "\ufffd"}),
             ('{"a": {"b": [1, 2.5, null, true]}}', {"a": {"b": [1, 2.5, None, True]}}),
         ],
     )
@@ -458,3 +482,12 @@ def test_a_mapping_of_any_kind_is_a_message():
             return len(self.fields)
 
     assert conversation([Turn()]) == [user("Hi")]
+
+
+@pytest.mark.parametrize(
+    "part", [Reasoning("Hm."), ToolCall(id="1", name="f"), Opaque(data={})], ids=lambda part: part.type
+)
+def test_every_part_says_whether_it_is_marked_for_the_cache(part: Any):
+    assert part.cache is None
+    assert "cache" not in part.model_dump()
+    assert Text("a", cache="1h").cache == "1h"

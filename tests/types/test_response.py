@@ -106,6 +106,18 @@ class TestParse:
     def test_one_fence_is_taken_off(self, text):
         assert answer(text).parse(City) == City(name="Oslo", people=7)
 
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'Sure! {"name": "Oslo"} Anything else?',
+            'Here you are:\n```json\n{"name": "Oslo"}\n```\nAnything else?',
+            '<br>\n[This is it:] {"name": "Oslo"}',
+        ],
+        ids=shown,
+    )
+    def test_words_around_it_are_left_out(self, text):
+        assert answer(text).parse(City) == City(name="Oslo")
+
     def test_a_fence_inside_the_json_stays(self):
         assert answer('{"name": "```json```"}').parse(City).name == "```json```"
 
@@ -114,8 +126,10 @@ class TestParse:
         [
             ("Oslo", f"{CUT}: JSON: Invalid JSON"),
             ('{"name": "Os', f"{CUT}: JSON: Invalid JSON"),
-            ('Here: {"name": "Oslo"}', f"{CUT}: JSON: Invalid JSON"),
+            ('Here: {"name": "Os', f"{CUT}: JSON: Invalid JSON"),
+            ('Here: {"people": 1}', f"{CUT}: name: Field required"),
             ("[1]", f"{CUT}: JSON: Input should be an object"),
+            ('[{"name": "Oslo"}]', f"{CUT}: JSON: Input should be an object"),
             ('{"people": "x"}', f"{CUT}: name: Field required; people: In"),
             ("``````", "the answer has no text to read as City: finish_reason is 'length'"),
             ("", "the answer has no text to read as City: finish_reason is 'length'"),

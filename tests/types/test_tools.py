@@ -350,6 +350,8 @@ class TestDicts:
         [
             {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
             {"type": "custom", "custom": {"name": "sql"}},
+            {"type": "custom", "name": "sql", "format": {"type": "grammar", "syntax": "lark", "definition": "…"}},
+            {"type": "custom", "name": "sql", "description": "A query."},
             {"type": "file_search"},
         ],
     )

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from llm_connector.auth import Credentials, api_key_header, bearer, clean_key
 from llm_connector.errors import ConfigurationError
 from llm_connector.protocols.anthropic import AnthropicMessages
+from llm_connector.providers.remedies import NO_PREFILL
 from llm_connector.providers.spec import CHAT_AND_TOOLS, EVERYTHING, ProviderSpec
 from llm_connector.wire import HttpRequest
 
@@ -81,6 +82,7 @@ ROWS = (
         credential_env={"auth_token": (_TOKEN_ENV,)},
         configure=_with_token,
         supports=EVERYTHING - {"audio", "video", "embeddings"} | {"count_tokens"},
+        remedies=NO_PREFILL,
         docs="https://docs.anthropic.com/en/api/messages",
     ),
     ProviderSpec(
@@ -94,7 +96,7 @@ ROWS = (
         credential_env={"resource": ("ANTHROPIC_FOUNDRY_RESOURCE",)},
         configure=_in_foundry,
         supports=EVERYTHING - {"audio", "video", "embeddings", "models"} | {"count_tokens"},
-        remedies={"DeploymentNotFound": "model= is the name of a deployment of this resource"},
+        remedies={"DeploymentNotFound": "model= is the name of a deployment of this resource", **NO_PREFILL},
         docs="https://platform.claude.com/docs/en/build-with-claude/claude-in-microsoft-foundry",
     ),
     ProviderSpec(

@@ -133,6 +133,7 @@ ROWS = (
                 efforts=("minimal", "low", "medium", "high", "xhigh"), budget="reasoning.max_tokens",
             ),
             replay="always", reasoning_field="reasoning", cache_control=True,
+            input_types=("search_query", "search_document"),
         ),
         base_url="https://openrouter.ai/api/v1",
         api_key_env=("OPENROUTER_API_KEY",),
@@ -252,10 +253,14 @@ ROWS = (
     ),
     ProviderSpec(
         name="nvidia",
-        protocol=ChatCompletions(thinking=rules.TEMPLATE, replay="tool_turns", models=(rules.INLINE_THOUGHTS,)),
+        protocol=ChatCompletions(
+            thinking=rules.TEMPLATE, replay="tool_turns", input_types=("query", "passage"),
+            models=(rules.INLINE_THOUGHTS,),
+        ),
         base_url="https://integrate.api.nvidia.com/v1",
         api_key_env=("NVIDIA_API_KEY",),
-        supports=_REASONING | {"images"},
+        supports=_REASONING | {"images", "embeddings"},
+        remedies={"'input_type' parameter is required": "pass input_type='query' or input_type='document'"},
         docs="https://docs.api.nvidia.com/nim/reference/llm-apis",
     ),
     ProviderSpec(

@@ -7,6 +7,7 @@ from llm_connector.protocols.anthropic_vertex import AnthropicVertex
 from llm_connector.protocols.gemini import Gemini
 from llm_connector.protocols.gemini_vertex import VertexGemini
 from llm_connector.providers.google import CREDENTIALS, configure_vertex, google_auth
+from llm_connector.providers.remedies import NO_PREFILL
 from llm_connector.providers.spec import EVERYTHING, ProviderSpec
 
 __all__ = ["ROWS"]
@@ -36,7 +37,7 @@ ROWS = (
         base_url="https://aiplatform.googleapis.com/v1beta1",
         base_url_env=("GOOGLE_VERTEX_BASE_URL",),
         auth=google_auth,
-        supports=EVERYTHING - {"models"} | {"count_tokens"},
+        supports=EVERYTHING | {"count_tokens"},
         credentials=CREDENTIALS,
         credential_env={"project": _PROJECT, "region": _LOCATION},
         configure=configure_vertex,
@@ -49,14 +50,14 @@ ROWS = (
         base_url="https://aiplatform.googleapis.com/v1",
         base_url_env=("ANTHROPIC_VERTEX_BASE_URL",),
         auth=google_auth,
-        supports=EVERYTHING - {"audio", "video", "embeddings", "models"} | {"count_tokens"},
+        supports=EVERYTHING - {"audio", "video", "embeddings"} | {"count_tokens"},
         credentials=CREDENTIALS,
         credential_env={
             "project": ("ANTHROPIC_VERTEX_PROJECT_ID", *_PROJECT),
             "region": ("CLOUD_ML_REGION", *_LOCATION),
         },
         configure=configure_vertex,
-        remedies=_REMEDIES,
+        remedies=_REMEDIES | NO_PREFILL,
         docs="https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai",
     ),
 )  # fmt: skip

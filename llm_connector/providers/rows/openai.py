@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llm_connector.auth import api_key_header
 from llm_connector.protocols.chat_completions import ChatCompletions
 from llm_connector.protocols.responses import Responses
@@ -22,6 +24,22 @@ _AZURE_REMEDIES = {
 }
 _TOP_K = frozenset({"top_k"})
 
+_AZURE = ProviderSpec(
+    name="azure_openai",
+    protocol=AzureCompletions(
+        max_tokens_field="max_completion_tokens", unsupported=_TOP_K, reroute=AzureResponses(least_tokens=16)
+    ),
+    base_url=None,
+    base_url_env=("AZURE_OPENAI_ENDPOINT",),
+    optional_key_env=("AZURE_OPENAI_API_KEY",),
+    auth=api_key_header("api-key"),
+    credentials=_AZURE_CREDENTIALS,
+    credential_env=_AZURE_VARIABLES,
+    configure=configure_azure,
+    supports=EVERYTHING - {"video", "documents"},
+    remedies=_AZURE_REMEDIES,
+    docs="https://learn.microsoft.com/azure/foundry/openai/reference",
+)
 ROWS = (
     ProviderSpec(
         name="openai_responses",
@@ -38,36 +56,14 @@ ROWS = (
         supports=EVERYTHING - {"video"} | {"count_tokens"},
         docs="https://platform.openai.com/docs/api-reference/responses",
     ),
-    ProviderSpec(
-        name="azure_openai",
-        protocol=AzureCompletions(
-            max_tokens_field="max_completion_tokens", unsupported=_TOP_K, reroute=AzureResponses(least_tokens=16)
-        ),
-        base_url=None,
-        base_url_env=("AZURE_OPENAI_ENDPOINT",),
-        optional_key_env=("AZURE_OPENAI_API_KEY",),
-        auth=api_key_header("api-key"),
-        credentials=_AZURE_CREDENTIALS,
-        credential_env=_AZURE_VARIABLES,
-        configure=configure_azure,
-        supports=EVERYTHING - {"video", "documents"},
-        remedies=_AZURE_REMEDIES,
-        docs="https://learn.microsoft.com/azure/foundry/openai/reference",
-    ),
-    ProviderSpec(
+    _AZURE,
+    replace(
+        _AZURE,
         name="azure_openai_responses",
         protocol=AzureResponses(
             least_tokens=16, fallback=AzureCompletions(max_tokens_field="max_completion_tokens", unsupported=_TOP_K)
         ),
-        base_url=None,
-        base_url_env=("AZURE_OPENAI_ENDPOINT",),
-        optional_key_env=("AZURE_OPENAI_API_KEY",),
-        auth=api_key_header("api-key"),
-        credentials=_AZURE_CREDENTIALS,
-        credential_env=_AZURE_VARIABLES,
-        configure=configure_azure,
         supports=EVERYTHING - {"video"},
-        remedies=_AZURE_REMEDIES,
         docs="https://learn.microsoft.com/azure/foundry/openai/how-to/responses",
     ),
 )  # fmt: skip
