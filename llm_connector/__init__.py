@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llm_connector.auth import api_key_header, bearer, no_auth
     from llm_connector.client.clients import AsyncLlmClient, LlmClient
+    from llm_connector.client.rate_limits import RateLimit
     from llm_connector.client.streams import AsyncChatStream, ChatStream
     from llm_connector.errors import (
         APIError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from llm_connector.providers import CHAT_AND_TOOLS, ProviderSpec, register_provider, supported_providers
+    from llm_connector.telemetry import instrument, uninstrument
     from llm_connector.types import (
         Adaptation,
         Audio,
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
         Usage,
         Video,
         assistant,
+        partial_json,
+        repair_history,
         system,
         tool_result,
         user,
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "auth": ("api_key_header", "bearer", "no_auth"),
     "client.clients": ("AsyncLlmClient", "LlmClient"),
+    "client.rate_limits": ("RateLimit",),
     "client.streams": ("AsyncChatStream", "ChatStream"),
     "errors": (
         "APIError",
@@ -92,6 +97,7 @@ _HOMES = {
         "UnsupportedError",
     ),
     "providers": ("CHAT_AND_TOOLS", "ProviderSpec", "register_provider", "supported_providers"),
+    "telemetry": ("instrument", "uninstrument"),
     "types": (
         "Adaptation",
         "Audio",
@@ -119,6 +125,8 @@ _HOMES = {
         "Usage",
         "Video",
         "assistant",
+        "partial_json",
+        "repair_history",
         "system",
         "tool_result",
         "user",
@@ -162,6 +170,7 @@ __all__ = [
     "Prices",
     "ProviderSpec",
     "RankedDocument",
+    "RateLimit",
     "RateLimitError",
     "Reasoning",
     "ReasoningDelta",
@@ -182,11 +191,15 @@ __all__ = [
     "api_key_header",
     "assistant",
     "bearer",
+    "instrument",
     "no_auth",
+    "partial_json",
     "register_provider",
+    "repair_history",
     "supported_providers",
     "system",
     "tool_result",
+    "uninstrument",
     "user",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -814,3 +815,39 @@ def test_a_request_can_be_answered_from_its_content(driver, wire_server):
     client = driver.client()
 
     assert [driver.run(client.chat(text)).text for text in "abc"] == ["a", "b", "c"]
+
+
+def test_a_stream_can_be_closed_while_another_thread_or_task_enters_it(driver, wire_server):
+    arrived, answered = threading.Event(), threading.Event()
+    failed: list[LlmConnectorError] = []
+
+    def slowly(_request: Request) -> Stream:
+        arrived.set()
+        answered.wait(10)
+        return unfinished("Hel")
+
+    wire_server.script(slowly)
+    stream = driver.client().stream("Hi")
+
+    def close() -> None:
+        arrived.wait(10)
+        if driver.name == "sync":
+            stream.close()
+        else:
+            asyncio.run_coroutine_threadsafe(stream.close(), loops[0]).result(10)
+        answered.set()
+
+    async def enter() -> None:
+        loops.append(asyncio.get_running_loop())
+        await stream.__aenter__()
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    closing = threading.Thread(target=close)
+    closing.start()
+    try:
+        _ = stream.__enter__() if driver.name == "sync" else driver.run(enter())
+    except LlmConnectorError as error:
+        failed.append(error)
+    closing.join(10)
+
+    assert [str(error) for error in failed] == ["openai_compatible: the stream is cancelled; call stream() again"]

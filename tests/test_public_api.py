@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = {
     "auth": "api_key_header bearer no_auth",
     "client.clients": "AsyncLlmClient LlmClient",
+    "client.rate_limits": "RateLimit",
     "client.streams": "AsyncChatStream ChatStream",
     "errors": """
         APIError AuthenticationError BadRequestError ConfigurationError ContentFilterError ContextLengthError
@@ -29,10 +30,12 @@ PUBLIC = {
         RateLimitError ServerError StreamError TimeoutError TransportError UnsupportedError
     """,
     "providers": "CHAT_AND_TOOLS ProviderSpec register_provider supported_providers",
+    "telemetry": "instrument uninstrument",
     "types": """
         Adaptation Audio ChatChunk ChatOptions ChatRequest ChatResponse Choice Document Embeddings Image Message
         ModelInfo Opaque Prices RankedDocument Reasoning ReasoningDelta Text TextDelta Tool ToolCall ToolCallDelta
-        ToolResult Usage Video assistant system tool_result user
+        ToolResult Usage Video assistant partial_json
+        repair_history system tool_result user
     """,
     "wire": "FetchPolicy Timeout",
 }
@@ -44,7 +47,7 @@ OPTIONS = """
 """
 SETTINGS = """
     provider model api_key region base_url timeout max_retries headers proxy http_client strict fetch_media
-    max_body_bytes max_event_bytes credentials
+    max_body_bytes max_event_bytes rate_limit log_content learned credentials
 """
 COROUTINES = {"chat", "models", "fetch_models", "embed", "rerank", "count_tokens", "close", "aclose"}
 COUNTERPARTS = {"ChatStream": "AsyncChatStream", "OllamaManager": "AsyncOllamaManager"}

@@ -40,6 +40,7 @@ from llm_connector.transport import phases, pools
 from tests.conftest import ROOT
 from tests.support.answers import completion
 from tests.support.drivers import DRIVERS, AsyncDriver, Driver, RawServer, SyncDriver, unfinished, words
+from tests.support.interrupting import Interrupting
 from tests.support.wire_server import Answer, Pause, Refuse, Request, Stream, WireServer
 
 OK = Answer.json(completion(content="Hello"))
@@ -592,35 +593,6 @@ def test_closing_from_another_task_wakes_the_one_that_reads(wire_server):
 # cancellation
 
 
-class Interrupting:
-    """Awaits a coroutine and cancels its task as it is about to wait for the `at`-th time."""
-
-    def __init__(self, coroutine: Any, at: int) -> None:
-        self._coroutine = coroutine
-        self._at = at
-        self.waits = 0
-
-    def __await__(self) -> Any:
-        step, value = self._coroutine.send, None
-        while True:
-            try:
-                future = step(value)
-            except StopIteration as stop:
-                return stop.value
-            self.waits += 1
-            if self.waits == self._at:
-                task = asyncio.current_task()
-                assert task is not None
-                task.cancel()
-            try:
-                step, value = self._coroutine.send, (yield future)
-            except GeneratorExit:
-                self._coroutine.close()
-                raise
-            except BaseException as error:  # noqa: BLE001  goes on into the coroutine
-                step, value = self._coroutine.throw, error
-
-
 async def whole(client: AsyncLlmClient) -> str:
     return (await client.chat("Hi")).text
 
@@ -634,13 +606,11 @@ async def in_a_block(client: AsyncLlmClient) -> str:
         return "".join([chunk.text async for chunk in stream])
 
 
-@pytest.mark.parametrize("call", [whole, in_pieces, in_a_block])
-def test_a_task_may_be_cancelled_wherever_it_waits(call, wire_server):
-    blocks = [part for block in words("Hel", "lo") for part in (block, Pause(0.005))]
-    wire_server.route(CHAT, lambda request: Stream(blocks, delay=0.005))
+def cancelled_at_each_wait(server: WireServer, call: Callable[[AsyncLlmClient], Any], **settings: Any) -> int:
+    """Cancel a call wherever it waits, with a new client each time, and say how often that was."""
 
     async def attempt(at: int) -> bool:
-        client = AsyncLlmClient("openai_compatible", base_url=wire_server.url, model="m", max_retries=0)
+        client = AsyncLlmClient(base_url=server.url, model="m", **settings)
 
         async def run() -> str:
             text: str = await Interrupting(call(client), at)
@@ -661,8 +631,17 @@ def test_a_task_may_be_cancelled_wherever_it_waits(call, wire_server):
 
     at = 1
     while asyncio.run(attempt(at)):
-        assert wire_server.wait_closed(), f"a connection is open after a cancellation at wait {at}"
+        assert server.wait_closed(), f"a connection is open after a cancellation at wait {at}"
         at += 1
+    return at
+
+
+@pytest.mark.parametrize("call", [whole, in_pieces, in_a_block])
+def test_a_task_may_be_cancelled_wherever_it_waits(call, wire_server):
+    blocks = [part for block in words("Hel", "lo") for part in (block, Pause(0.005))]
+    wire_server.route(CHAT, lambda request: Stream(blocks, delay=0.005))
+
+    at = cancelled_at_each_wait(wire_server, call, provider="openai_compatible", max_retries=0)
 
     assert at > 5, "it waits for the connection, the head and each block"
     assert wire_server.wait_closed()
@@ -784,6 +763,7 @@ def test_a_dropped_stream_frees_its_connection(sync, wire_server):
 @pytest.mark.parametrize("moment", ["is_closed", "is_available", "is_idle", "can_handle_request"])
 def test_the_collector_may_end_a_stream_while_its_thread_holds_the_pool(moment, sync, wire_server, monkeypatch):
     wire_server.route(CHAT, lambda request: unfinished("Hel") if b'"stream":true' in request.body else OK)
+    monkeypatch.setattr(pools, "MAX_IDLE", 0)  # so that idle ones are looked for
     client = sync.client(timeout=20)
     original = getattr(httpcore.HTTPConnection, moment)
     dropped: list[weakref.ref[Any]] = []

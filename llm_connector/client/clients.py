@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import httpx
 
     from llm_connector import operations, providers, transport
-    from llm_connector.client import ollama, setup, streams
+    from llm_connector.client import fallbacks, ollama, setup, streams
+    from llm_connector.client import learned as lessons
+    from llm_connector.client.attempts import ErrorClasses
     from llm_connector.client.ollama import AsyncOllamaManager, OllamaManager
+    from llm_connector.client.rate_limits import RateLimit
     from llm_connector.client.setup import Configuration
     from llm_connector.client.streams import AsyncChatStream, ChatStream
     from llm_connector.providers import ProviderSpec
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         ChatRequest,
         ChatResponse,
         Embeddings,
+        InputType,
         Messages,
         ModelInfo,
         RankedDocument,
@@ -39,6 +43,8 @@ else:
     operations = Lazy("llm_connector.operations")
     providers = Lazy("llm_connector.providers")
     transport = Lazy("llm_connector.transport")
+    fallbacks = Lazy("llm_connector.client.fallbacks")
+    lessons = Lazy("llm_connector.client.learned")
     ollama = Lazy("llm_connector.client.ollama")
     setup = Lazy("llm_connector.client.setup")
     streams = Lazy("llm_connector.client.streams")
@@ -74,9 +80,12 @@ class _Client(Generic[HttpT, TransportT]):
         fetch_media: bool | FetchPolicy = False,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
+        rate_limit: RateLimit | None = None,
+        log_content: bool = False,
+        learned: Mapping[str, Any] | None = None,
         **credentials: Any,
     ) -> None:
-        self._settings = setup.Configuration(
+        self._settings = setup.Configuration.of(
             provider,
             model=model,
             api_key=api_key,
@@ -88,9 +97,14 @@ class _Client(Generic[HttpT, TransportT]):
             strict=strict,
             fetch_media=fetch_media,
             max_event_bytes=max_event_bytes,
+            rate_limit=rate_limit,
+            log_content=log_content,
+            learned=learned,
             credentials=credentials,
         )
-        self._transport = self._connect(transport.TransportSettings(self.provider, proxy, http_client, max_body_bytes))
+        self._transport = self._connect(
+            transport.TransportSettings.of(self.provider, proxy, http_client, max_body_bytes)
+        )
 
     @staticmethod
     def _connect(settings: TransportSettings) -> TransportT:
@@ -111,6 +125,14 @@ class _Client(Generic[HttpT, TransportT]):
     def model(self) -> str | None:
         """The model used where a call names none."""
         return self._settings.model
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """What refusals of the server have taught this client of its models, as data that JSON can hold.
+
+        Given to another client of the same provider and address as `learned=`, it spares it those refusals.
+        """
+        return lessons.lessons(self._settings.endpoint)
 
     def model_info(self, model: str | ModelInfo | None = None) -> ModelInfo:
         """What is known of a model: limits, modalities, capabilities, prices. Nothing is sent.
@@ -144,12 +166,28 @@ class _Client(Generic[HttpT, TransportT]):
         model: str | None = None,
     ) -> Self:
         """A cheap copy with other settings; it shares the connections."""
-        changed = object.__new__(type(self))
-        changed._settings = self._settings.changed(
+        settings = self._settings.changed(
             api_key=api_key, base_url=base_url, headers=headers, timeout=timeout, model=model
         )
-        changed._transport = self._connect(self._transport.settings)
-        return changed
+        return self._sharing(settings)
+
+    def with_fallbacks(self, *others: Self, on: ErrorClasses | None = None) -> Self:
+        """A client that asks this one, and where it fails the others, in their order.
+
+        `on` lists the errors after which the next is asked; unless it is given, those that are not the caller's fault:
+        RateLimitError, ServerError, TransportError, InsufficientBalanceError, StreamError and ParseError. Nobody else
+        is asked once an answer has begun. Each asks its own model; one without asks the model of the call. What goes
+        wrong before is in `response.extra["fallbacks"]`; where all fail, the last error is raised, and its notes name
+        the others. `chat`, `stream` and `embed` fall back; all else is asked of this client.
+        """
+        return fallbacks.chained(self, others, on)
+
+    def _sharing(self, settings: Configuration) -> Self:
+        """A client with these settings that shares the connections."""
+        made = object.__new__(type(self))
+        made._settings = settings
+        made._transport = self._connect(self._transport.settings)
+        return made
 
 
 if TYPE_CHECKING:
@@ -166,6 +204,8 @@ class LlmClient(_Blocking):
     seconds for the first byte and between bytes. `base_url` wins over `region`. `strict` refuses what would have to be
     adapted. `fetch_media` allows to fetch images and files by URL for servers that take no URLs; a `FetchPolicy` says
     which. `proxy=""` switches the environment's proxies off. `http_client` is yours: it is used and never closed.
+    `rate_limit` bounds what is sent in a minute; clients may share one. `log_content` lets the log have what is said.
+    `learned` is what the property of that name has returned.
     """
 
     __slots__ = ()
@@ -185,28 +225,43 @@ class LlmClient(_Blocking):
     def chat(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatResponse:
         """The whole answer. Raises the errors of `llm_connector.errors`."""
         call = self._settings.call(messages, {**options}, stream=False)
-        return self._transport.run(operations.chat(call.rendered, call.retry), call.timeout)
+        steps = self._settings.told("chat", operations.chat(call.rendered, call.retry), request=call.rendered.request)
+        return self._transport.run(steps, call.timeout)
 
     def stream(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatStream:
         """The answer in pieces. Mistakes raise here; nothing is sent before the first step."""
         call = self._settings.call(messages, {**options}, stream=True)
         steps = operations.open_stream(call.rendered, call.retry, self._settings.max_event_bytes)
-        return streams.ChatStream(call.rendered, steps, call.timeout, self._transport)
+        observation = self._settings.observation("stream", request=call.rendered.request)
+        return streams.ChatStream(call.rendered, steps, call.timeout, self._transport, observation)
 
     def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
         settings = self._settings
-        return self._transport.run(operations.list_models(settings.endpoint, settings.retry), settings.timeout)
+        steps = settings.told("models", operations.list_models(settings.endpoint, settings.retry))
+        return self._transport.run(steps, settings.timeout)
 
     fetch_models = models
 
     def embed(
-        self, inputs: str | Sequence[str], /, *, model: str | None = None, dimensions: int | None = None
+        self,
+        inputs: str | Sequence[str],
+        /,
+        *,
+        model: str | None = None,
+        dimensions: int | None = None,
+        input_type: InputType | None = None,
     ) -> Embeddings:
-        """One vector per input, in order; `dimensions` asks for vectors of that length, where the model can."""
+        """One vector per input, in order.
+
+        `dimensions` asks for vectors of that length, where the model can. `input_type` says what the texts are for:
+        `"query"` or `"document"`; models that do not tell them apart are not told.
+        """
         settings, model = self._settings, self._settings.embedding_model(model)
-        steps = operations.embed(settings.endpoint, setup.texts(inputs), model, settings.retry, dimensions)
-        return self._transport.run(steps, settings.timeout)
+        texts = setup.texts(inputs)
+        steps = operations.embed(settings.endpoint, texts, model, settings.retry, dimensions, input_type)
+        told = settings.told("embed", steps, model, texts=texts, dimensions=dimensions)
+        return self._transport.run(told, settings.timeout)
 
     def rerank(
         self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
@@ -215,7 +270,8 @@ class LlmClient(_Blocking):
         settings, model = self._settings, self._settings.model_or_raise(model)
         texts = setup.documents(query, documents, top_n)
         steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
-        return self._transport.run(steps, settings.timeout)
+        told = settings.told("rerank", steps, model, texts=texts)
+        return self._transport.run(told, settings.timeout)
 
     def count_tokens(
         self,
@@ -230,7 +286,7 @@ class LlmClient(_Blocking):
         settings = self._settings
         request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
         steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
-        return self._transport.run(steps, settings.timeout)
+        return self._transport.run(settings.told("count_tokens", steps, request.model), settings.timeout)
 
     @property
     def ollama(self) -> OllamaManager:
@@ -263,28 +319,43 @@ class AsyncLlmClient(_Awaited):
     async def chat(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> ChatResponse:
         """The whole answer. Raises the errors of `llm_connector.errors`."""
         call = self._settings.call(messages, {**options}, stream=False)
-        return await self._transport.run(operations.chat(call.rendered, call.retry), call.timeout)
+        steps = self._settings.told("chat", operations.chat(call.rendered, call.retry), request=call.rendered.request)
+        return await self._transport.run(steps, call.timeout)
 
     def stream(self, messages: Messages | ChatRequest, /, **options: Unpack[ChatOptions]) -> AsyncChatStream:
         """The answer in pieces. Mistakes raise here; nothing is sent before the first step."""
         call = self._settings.call(messages, {**options}, stream=True)
         steps = operations.open_stream(call.rendered, call.retry, self._settings.max_event_bytes)
-        return streams.AsyncChatStream(call.rendered, steps, call.timeout, self._transport)
+        observation = self._settings.observation("stream", request=call.rendered.request)
+        return streams.AsyncChatStream(call.rendered, steps, call.timeout, self._transport, observation)
 
     async def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
         settings = self._settings
-        return await self._transport.run(operations.list_models(settings.endpoint, settings.retry), settings.timeout)
+        steps = settings.told("models", operations.list_models(settings.endpoint, settings.retry))
+        return await self._transport.run(steps, settings.timeout)
 
     fetch_models = models
 
     async def embed(
-        self, inputs: str | Sequence[str], /, *, model: str | None = None, dimensions: int | None = None
+        self,
+        inputs: str | Sequence[str],
+        /,
+        *,
+        model: str | None = None,
+        dimensions: int | None = None,
+        input_type: InputType | None = None,
     ) -> Embeddings:
-        """One vector per input, in order; `dimensions` asks for vectors of that length, where the model can."""
+        """One vector per input, in order.
+
+        `dimensions` asks for vectors of that length, where the model can. `input_type` says what the texts are for:
+        `"query"` or `"document"`; models that do not tell them apart are not told.
+        """
         settings, model = self._settings, self._settings.embedding_model(model)
-        steps = operations.embed(settings.endpoint, setup.texts(inputs), model, settings.retry, dimensions)
-        return await self._transport.run(steps, settings.timeout)
+        texts = setup.texts(inputs)
+        steps = operations.embed(settings.endpoint, texts, model, settings.retry, dimensions, input_type)
+        told = settings.told("embed", steps, model, texts=texts, dimensions=dimensions)
+        return await self._transport.run(told, settings.timeout)
 
     async def rerank(
         self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
@@ -293,7 +364,8 @@ class AsyncLlmClient(_Awaited):
         settings, model = self._settings, self._settings.model_or_raise(model)
         texts = setup.documents(query, documents, top_n)
         steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
-        return await self._transport.run(steps, settings.timeout)
+        told = settings.told("rerank", steps, model, texts=texts)
+        return await self._transport.run(told, settings.timeout)
 
     async def count_tokens(
         self,
@@ -308,7 +380,7 @@ class AsyncLlmClient(_Awaited):
         settings = self._settings
         request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
         steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
-        return await self._transport.run(steps, settings.timeout)
+        return await self._transport.run(settings.told("count_tokens", steps, request.model), settings.timeout)
 
     @property
     def ollama(self) -> AsyncOllamaManager:

@@ -6,22 +6,39 @@ import copy
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 from llm_connector.auth import clean_key
 from llm_connector.errors import ConfigurationError
+from llm_connector.lazy import Lazy
 from llm_connector.limits import DEFAULT_RETRIES
 from llm_connector.operations import RenderedChat, render
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.providers.spec import ApiKey, joined_base
 from llm_connector.retry import Retry
 from llm_connector.types import ChatRequest, Messages, ModelInfo, ToolLike, conversation
-from llm_connector.wire import FetchPolicy, Timeout
+from llm_connector.wire import FetchPolicy, Steps, Timeout
+
+if TYPE_CHECKING:
+    from llm_connector import observing
+    from llm_connector.client import learned as lessons
+    from llm_connector.client import rate_limits
+    from llm_connector.client.rate_limits import RateLimit
+    from llm_connector.observing import Observation
+else:
+    observing = Lazy("llm_connector.observing")
+    lessons = Lazy("llm_connector.client.learned")
+    rate_limits = Lazy("llm_connector.client.rate_limits")
 
 __all__ = ["Call", "Configuration", "documents", "prompt", "texts"]
 
+T = TypeVar("T")
+
 _NO_CREDENTIALS: Final[Mapping[str, Any]] = {}
+_TOKENS = frozenset({"auth_token", "azure_ad_token"})
+"""Credentials that take the place of a key."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OUR_HEADERS = frozenset({"accept-encoding", "content-length", "transfer-encoding"})
 
@@ -34,13 +51,23 @@ class Call(NamedTuple):
     retry: Retry
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Configuration:
     """Settings of a client, and the requests it makes of them. Makes no connection."""
 
-    __slots__ = ("endpoint", "max_event_bytes", "model", "policy", "retry", "strict", "timeout")
+    endpoint: Endpoint
+    model: str | None
+    timeout: Timeout
+    retry: Retry
+    strict: bool
+    policy: FetchPolicy | None
+    max_event_bytes: int
+    rate_limit: RateLimit | None
+    log_content: bool
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         provider: str | ProviderSpec,
         *,
         model: str | None,
@@ -53,29 +80,42 @@ class Configuration:
         strict: bool,
         fetch_media: bool | FetchPolicy,
         max_event_bytes: int,
+        rate_limit: RateLimit | None,
+        log_content: bool,
+        learned: Mapping[str, Any] | None,
         credentials: Mapping[str, Any],
-    ) -> None:
+    ) -> Self:
+        """What the arguments of a client mean. Raises ConfigurationError for what cannot be."""
         spec = find(provider) if isinstance(provider, str) else provider
         if not isinstance(spec, ProviderSpec):
             raise ConfigurationError(f"provider is of type {type(spec).__name__}; give a name or a ProviderSpec")
-        known = _credentials(spec, credentials) if credentials or spec.credential_env else _NO_CREDENTIALS
+        known = _NO_CREDENTIALS
+        if credentials or spec.credential_env:
+            known = _credentials(spec, credentials, keyed=api_key is not None)
         if spec.configure is not None:
             known = dict(known)
             region = region or known.pop("region", None)
             spec = spec.configure(spec, region, known if api_key is None else {**known, "api_key": api_key})
-        self.endpoint = Endpoint(
+        endpoint = Endpoint(
             spec,
             _base_url(spec, base_url, region),
             _key(spec, api_key),
             _headers(spec, headers) if headers else {},
             known,
         )
-        self.model = model if model is not None else spec.default_model
-        self.timeout = _timeout(timeout)
-        self.retry = _retry(max_retries)
-        self.strict = strict
-        self.policy = _policy(fetch_media)
-        self.max_event_bytes = max_event_bytes
+        if learned is not None:
+            endpoint.learned.update(lessons.taught(endpoint, learned))
+        return cls(
+            endpoint,
+            model if model is not None else spec.default_model,
+            _timeout(timeout),
+            _retry(max_retries),
+            strict,
+            _policy(fetch_media),
+            max_event_bytes,
+            rate_limit if rate_limit is None else _rate_limit(rate_limit),
+            log_content,
+        )
 
     def call(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> Call:
         """A chat as it will be sent, with its own limits. Raises every mistake that can be seen before."""
@@ -90,6 +130,29 @@ class Configuration:
             self.timeout if timeout is None else _timeout(timeout),
             self.retry if retries is None else _retry(retries),
         )
+
+    def told(self, name: str, steps: Steps[T], model: str | None = None, **facts: Any) -> Steps[T]:
+        """The steps of an operation, told to whoever watches, and in their turn."""
+        observation = self.observation(name, model, **facts)
+        return steps if observation is None else observation.steps(steps)
+
+    def observation(
+        self,
+        name: str,
+        model: str | None = None,
+        *,
+        request: ChatRequest | None = None,
+        texts: Sequence[str] = (),
+        dimensions: int | None = None,
+    ) -> Observation | None:
+        """Who watches an operation; None for nobody."""
+        if self.rate_limit is None and not observing.wanted():
+            return None
+        model = model if request is None else request.model
+        operation = observing.Operation(name, self.endpoint, model, request, dimensions, self.log_content)
+        if self.rate_limit is None:
+            return observing.Observation(operation)
+        return observing.Observation(operation, rate_limits.Turn(self.rate_limit, request, texts))
 
     def model_or_raise(self, model: str | None) -> str:
         """The model of a call, or the client's. Raises ConfigurationError without either."""
@@ -226,16 +289,18 @@ def _headers(spec: ProviderSpec, headers: Mapping[str, str]) -> dict[str, str]:
     return checked
 
 
-def _credentials(spec: ProviderSpec, credentials: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(credentials) - set(spec.credentials))
+def _credentials(spec: ProviderSpec, credentials: Mapping[str, Any], *, keyed: bool) -> dict[str, Any]:
+    """What was given, and what the environment has of the rest; no token beside a key that was given."""
+    found = {name: value for name, value in credentials.items() if value is not None}
+    unknown = sorted(set(credentials) - set(spec.credentials)) if credentials else ()
     if unknown:
         known = ", ".join(spec.credentials) or "none besides api_key"
         raise ConfigurationError(f"unknown argument {unknown[0]!r}; credentials here: {known}", provider=spec.name)
-    found = {name: value for name, value in credentials.items() if value is not None}
     for name, variables in spec.credential_env.items():
-        value = next((value for variable in variables if (value := os.environ.get(variable, "").strip())), None)
-        if value is not None:
-            found.setdefault(name, value)
+        if name not in found and not (keyed and name in _TOKENS):
+            value = next((value for variable in variables if (value := os.environ.get(variable, "").strip())), None)
+            if value is not None:
+                found[name] = value
     return found
 
 
@@ -251,6 +316,12 @@ def _policy(given: bool | FetchPolicy) -> FetchPolicy | None:
         return FetchPolicy() if given else None
     if not isinstance(given, FetchPolicy):
         raise ConfigurationError(f"fetch_media is {given!r}; give True, False or a FetchPolicy")
+    return given
+
+
+def _rate_limit(given: RateLimit) -> RateLimit:
+    if not isinstance(given, rate_limits.RateLimit):
+        raise ConfigurationError(f"rate_limit is of type {type(given).__name__}; give a RateLimit")
     return given
 
 

@@ -19,12 +19,13 @@ from llm_connector.errors import (
 from llm_connector.lazy import Lazy
 from llm_connector.operations import ChatDecoder, OpenStream, RenderedChat
 from llm_connector.transport import AsyncBody, AsyncTransport, SyncBody, SyncTransport
-from llm_connector.types import Adaptation, ChatChunk, ChatResponse
+from llm_connector.types import Adaptation, ChatChunk, ChatResponse, Message
 from llm_connector.wire import Steps, Timeout
 
 if TYPE_CHECKING:
     from llm_connector import formats
     from llm_connector.formats import Format, StreamWriter
+    from llm_connector.observing import Observation
 else:
     formats = Lazy("llm_connector.formats")
 
@@ -38,9 +39,13 @@ StreamStatus: TypeAlias = Literal["open", "complete", "interrupted", "error", "c
 class _Stream:
     """What both streams know of their answer."""
 
-    def __init__(self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout) -> None:
+    def __init__(
+        self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout, observation: Observation | None
+    ) -> None:
         self._rendered = rendered
-        self._steps = steps
+        self._steps = steps if observation is None else observation.steps(steps)
+        self._observation = observation
+        self._opening = False
         self._timeout = timeout
         self._decoder: ChatDecoder | None = None
         self._response: ChatResponse | None = None
@@ -68,13 +73,15 @@ class _Stream:
         return self._response
 
     @property
-    def size(self) -> int:
-        """How many parts of the answer have begun, tool calls aside; it grows by parts that no chunk brings, too."""
-        return 0 if self._decoder is None else self._decoder.size
+    def message(self) -> Message:
+        """The message so far, of the first choice; cheap enough to be read at every chunk."""
+        if self._response is not None:
+            return self._response.message
+        return Message(role="assistant", parts=[]) if self._decoder is None else self._decoder.message()
 
     @property
     def partial(self) -> ChatResponse:
-        """What has arrived so far; always readable."""
+        """What has arrived so far, with all that is known of it; always readable."""
         if self._response is not None:
             return self._response
         if self._decoder is None:
@@ -97,11 +104,16 @@ class _Stream:
         if self._status != "open":
             return
         if not isinstance(error, LlmConnectorError):
-            self._status = "cancelled"
+            self._settle("cancelled", error)
         elif isinstance(error, TransportError | StreamError) and not isinstance(error, APIError | ParseError):
-            self._status = "interrupted"
+            self._settle("interrupted", error)
         else:
-            self._status = "error"
+            self._settle("error", error)
+
+    def _settle(self, status: StreamStatus, error: BaseException | None = None) -> None:
+        self._status = status
+        if self._observation is not None:
+            self._observation.end(status, self._response or (self._decoder and self.partial), error)
 
 
 class ChatStream(_Stream):
@@ -112,9 +124,14 @@ class ChatStream(_Stream):
     """
 
     def __init__(
-        self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout, transport: SyncTransport
+        self,
+        rendered: RenderedChat,
+        steps: Steps[OpenStream],
+        timeout: Timeout,
+        transport: SyncTransport,
+        observation: Observation | None = None,
     ) -> None:
-        super().__init__(rendered, steps, timeout)
+        super().__init__(rendered, steps, timeout, observation)
         self._transport = transport
         self._body: SyncBody | None = None
         self._chunks: Generator[ChatChunk, None, None] = self._read()
@@ -144,14 +161,15 @@ class ChatStream(_Stream):
         Another thread that iterates gets an error at once, or when the answer begins if it still waits for that.
         """
         if self._status == "open":
-            self._status = "cancelled"
+            self._settle("cancelled")
         try:
             self._chunks.close()
         except ValueError:  # the generator runs, in another thread, which releases the connection
             if self._body is not None:
                 self._body.abort()
             return
-        self._steps.close()
+        if not self._opening:  # in another thread, which releases the connection
+            self._steps.close()
         if self._body is not None:
             self._body.close()
 
@@ -185,7 +203,11 @@ class ChatStream(_Stream):
         if self._decoder is None:
             if self._status != "open":
                 raise self._over()
-            opened = self._transport.run(self._steps, self._timeout)
+            self._opening = True
+            try:
+                opened = self._transport.run(self._steps, self._timeout)
+            finally:
+                self._opening = False
             self._body, self._decoder = opened.source, opened.decoder
             if self.status != "open":  # closed while it waited
                 opened.source.close()
@@ -199,7 +221,8 @@ class ChatStream(_Stream):
             cut: TransportError | None = None
             blocks = self._body.blocks()  # kept: dropping it would end the connection, which may be used again
             try:
-                for block in blocks:
+                yield from decoder.begun
+                for block in () if decoder.done else blocks:
                     yield from decoder.feed(block)
                     if decoder.done:
                         break
@@ -209,7 +232,7 @@ class ChatStream(_Stream):
                 cut = error
             yield from decoder.close(cut)
             self._response = decoder.response()
-            self._status = "complete"
+            self._settle("complete")
             if cut is None:
                 self._body.drain()
         except BaseException as error:
@@ -228,9 +251,14 @@ class AsyncChatStream(_Stream):
     """
 
     def __init__(
-        self, rendered: RenderedChat, steps: Steps[OpenStream], timeout: Timeout, transport: AsyncTransport
+        self,
+        rendered: RenderedChat,
+        steps: Steps[OpenStream],
+        timeout: Timeout,
+        transport: AsyncTransport,
+        observation: Observation | None = None,
     ) -> None:
-        super().__init__(rendered, steps, timeout)
+        super().__init__(rendered, steps, timeout, observation)
         self._transport = transport
         self._body: AsyncBody | None = None
         # the type that has `ag_running`, as what `async def` with `yield` makes always is
@@ -261,10 +289,11 @@ class AsyncChatStream(_Stream):
         Another task that iterates gets an error at once, or when the answer begins if it still waits for that.
         """
         if self._status == "open":
-            self._status = "cancelled"
+            self._settle("cancelled")
         if not self._chunks.ag_running:
             await self._chunks.aclose()
-            self._steps.close()
+            if not self._opening:  # in another task, which releases the connection
+                self._steps.close()
         if self._body is not None:
             await self._body.close()
 
@@ -300,7 +329,11 @@ class AsyncChatStream(_Stream):
         if self._decoder is None:
             if self._status != "open":
                 raise self._over()
-            opened = await self._transport.run(self._steps, self._timeout)
+            self._opening = True
+            try:
+                opened = await self._transport.run(self._steps, self._timeout)
+            finally:
+                self._opening = False
             self._body, self._decoder = opened.source, opened.decoder
             if self.status != "open":  # closed while it waited
                 await opened.source.close()
@@ -313,12 +346,15 @@ class AsyncChatStream(_Stream):
             assert self._body is not None  # set by _open
             cut: TransportError | None = None
             try:
-                async with contextlib.aclosing(self._body.blocks()) as blocks:
-                    async for block in blocks:
-                        for chunk in decoder.feed(block):
-                            yield chunk
-                        if decoder.done:
-                            break
+                for chunk in decoder.begun:
+                    yield chunk
+                if not decoder.done:
+                    async with contextlib.aclosing(self._body.blocks()) as blocks:
+                        async for block in blocks:
+                            for chunk in decoder.feed(block):
+                                yield chunk
+                            if decoder.done:
+                                break
             except TransportError as error:
                 if isinstance(error, StreamError):
                     raise
@@ -326,7 +362,7 @@ class AsyncChatStream(_Stream):
             for chunk in decoder.close(cut):
                 yield chunk
             self._response = decoder.response()
-            self._status = "complete"
+            self._settle("complete")
             if cut is None:
                 await self._body.drain()
         except BaseException as error:

@@ -24,10 +24,9 @@ from llm_connector.transport.settings import (
     closed_error,
     failure,
     fetch_limits,
-    header_dict,
     http_request,
 )
-from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Read, Send, Sleep, Steps, Timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -79,11 +78,13 @@ class AsyncTransport:
                 for transport in ASYNC_POOLS.of(loop).give_back(self, loops.get(loop, {})):
                     await _Unbroken(transport.aclose())
 
-    async def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
+    async def _perform(self, step: Send | Read | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
             if step.policy is not None:
                 return await self._fetch(step.request, step.policy, deadline)
             return await self._send(step.request, timeout, deadline, stream=step.stream)
+        if isinstance(step, Read):
+            return await step.source.next_block()
         import anyio
 
         if isinstance(step, Sleep):
@@ -113,7 +114,7 @@ class AsyncTransport:
             content = await body.read(policy.max_bytes)
         finally:
             await body.close()
-        return HttpResponse(response.status_code, header_dict(response.headers), content)
+        return HttpResponse(response.status_code, body.headers, content)
 
     async def _send(self, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> HttpResponse:
         deadline.check()
@@ -121,10 +122,9 @@ class AsyncTransport:
         outgoing = http_request(request, timeout, deadline, stream=stream)
         response = await self._answer(request, outgoing, timeout, deadline, pool)
         body = AsyncBody(response, outgoing, request, timeout, deadline, pool)
-        headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
-            return HttpResponse(response.status_code, headers, source=body)
-        return HttpResponse(response.status_code, headers, await body.read(self.settings.max_body_bytes))
+            return HttpResponse(response.status_code, body.headers, source=body)
+        return HttpResponse(response.status_code, body.headers, await body.read(self.settings.max_body_bytes))
 
     async def _answer(
         self,
@@ -188,32 +188,45 @@ class AsyncBody(OpenBody["AsyncIterator[bytes]"]):
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
         import httpx
 
-        begun = False
         deadline = self._deadline
         try:
             async for block in self._raw():
-                if not begun:
-                    begun = True
-                    self._set_limit(deadline.left(self._timeout.idle))
+                if not self._begun:
+                    self._begin()
                 deadline.check()
                 yield block
         except httpx.RequestError as error:
-            cause = cause_of(error)
-            raise failure(error, self._request, self._timeout, deadline, begun=begun) from cause
+            raise self._failure(error) from cause_of(error)
+
+    async def next_block(self) -> bytes:
+        """The next block ahead of `blocks`, empty at the end. What goes wrong closes the body."""
+        import httpx
+
+        try:
+            block = b""
+            async for block in self._raw():
+                if block:
+                    break
+            self._begin()
+            self._deadline.check()
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, httpx.RequestError):
+                raise self._failure(error) from cause_of(error)
+            raise
+        return block
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
-        blocks: list[bytes] = []
-        size = 0
+        body = bytearray()  # a list would cost fifty bytes for each of a block of one
         try:
             async for block in self.blocks():
-                blocks.append(block)
-                size += len(block)
-                if size > limit:
+                body += block
+                if len(body) > limit:
                     raise body_error(limit)
         finally:
             await self.close()
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        return bytes(body)
 
     async def drain(self) -> None:
         """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
@@ -235,10 +248,11 @@ class AsyncBody(OpenBody["AsyncIterator[bytes]"]):
     def _raw(self) -> AsyncIterator[bytes]:
         if self._blocks is None:
             response = self._response
-            if response.is_stream_consumed:  # a hook of the caller's client has read it
-                return aiter(response.aiter_bytes())
             stream: Any = response.stream
-            self._blocks = inflated_async(aiter(stream)) if is_compressed(response.headers) else aiter(stream)
+            if response.is_stream_consumed:  # a hook of the caller's client has read it
+                self._blocks = aiter(response.aiter_bytes())
+            else:
+                self._blocks = inflated_async(aiter(stream)) if is_compressed(self.headers) else aiter(stream)
         return self._blocks
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from llm_connector.transport.settings import NO_LIMIT, Deadline
+from llm_connector.transport.settings import NO_LIMIT, Deadline, failure, header_dict
 from llm_connector.wire import HttpRequest, Timeout
 
 if TYPE_CHECKING:
     import httpx
 
+    from llm_connector.errors import LlmConnectorError
     from llm_connector.transport.phases import AsyncPhasedStream, PhasedStream
     from llm_connector.transport.pools import Pool
 
@@ -26,7 +27,7 @@ def unasked(response: httpx.Response) -> bool:
 class OpenBody(Generic[BlocksT]):
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout")
+    __slots__ = ("_begun", "_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout", "headers")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class OpenBody(Generic[BlocksT]):
         deadline: Deadline,
         pool: Pool[Any] | None,
     ) -> None:
+        self.headers = header_dict(response.headers)
         self._response = response
         self._outgoing = outgoing
         self._request = request
@@ -44,6 +46,7 @@ class OpenBody(Generic[BlocksT]):
         self._deadline = deadline
         self._pool = pool
         self._blocks: BlocksT | None = None
+        self._begun = False
         if not hasattr(response.extensions.get("network_stream"), "phase"):
             idle = NO_LIMIT if timeout.idle is None else timeout.idle
             outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
@@ -52,6 +55,14 @@ class OpenBody(Generic[BlocksT]):
         """The connection below, if it is one of ours."""
         stream: Any = self._response.extensions.get("network_stream")
         return stream if hasattr(stream, "phase") else None
+
+    def _begin(self) -> None:
+        """Note that the first block has come: other limits hold from here on."""
+        self._begun = True
+        self._set_limit(self._deadline.left(self._timeout.idle))
+
+    def _failure(self, error: httpx.RequestError) -> LlmConnectorError:
+        return failure(error, self._request, self._timeout, self._deadline, begun=self._begun)
 
     def _set_limit(self, seconds: float) -> bool:
         """Replace the limit of each read from here on; False where the connection is not ours."""

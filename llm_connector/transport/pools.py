@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError
+from llm_connector.transport.assigning import Assignment
 from llm_connector.wire import FetchPolicy
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _sync_transport(key: PoolKey) -> httpx.HTTPTransport:
         backend = GuardedBackend(backend)
     pool._network_backend = PhasedBackend(backend)
     pool._optional_thread_lock = threading.RLock()
-    pool._assign_requests_to_connections = _OneAtATime(pool._assign_requests_to_connections)
+    pool._assign_requests_to_connections = _OneAtATime(Assignment(pool))
     return transport
 
 
@@ -305,7 +306,9 @@ def _async_transport(key: PoolKey) -> httpx.AsyncHTTPTransport:
         from llm_connector.transport.guard import AsyncGuardedBackend
 
         backend = AsyncGuardedBackend(backend)
-    transport._pool._network_backend = AsyncPhasedBackend(backend)
+    pool: Any = transport._pool
+    pool._network_backend = AsyncPhasedBackend(backend)
+    pool._assign_requests_to_connections = Assignment(pool)
     return transport
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "closed_error",
     "failure",
     "fetch_limits",
+    "header_dict",
     "host_of",
     "http_request",
 ]
@@ -47,6 +48,13 @@ class TransportSettings:
     proxy: str | None = field(default=None, repr=False)
     http_client: Any = field(default=None, repr=False)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+
+    @classmethod
+    def of(cls, provider: str, proxy: str | None, http_client: Any, max_body_bytes: int) -> TransportSettings:
+        """The settings; clients that leave them as they are share them."""
+        if proxy is None and http_client is None and max_body_bytes == DEFAULT_MAX_BODY_BYTES:
+            return _usual(provider)
+        return cls(provider, proxy, http_client, max_body_bytes)
 
 
 class Deadline:
@@ -198,6 +206,11 @@ def header_dict(headers: httpx.Headers) -> Mapping[str, str]:
         text = value.decode("latin-1")
         found[key] = f"{found[key]}, {text}" if key in found else text
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _usual(provider: str) -> TransportSettings:
+    return TransportSettings(provider)
 
 
 @functools.lru_cache(maxsize=512)

@@ -23,10 +23,9 @@ from llm_connector.transport.settings import (
     closed_error,
     failure,
     fetch_limits,
-    header_dict,
     http_request,
 )
-from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Send, Sleep, Steps, Timeout
+from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Read, Send, Sleep, Steps, Timeout
 
 if TYPE_CHECKING:
     import httpx
@@ -77,11 +76,13 @@ class SyncTransport:
             for transport in SYNC_POOLS.give_back(self, pools or {}):
                 transport.close()
 
-    def _perform(self, step: Send | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
+    def _perform(self, step: Send | Read | Sleep | Call, timeout: Timeout, deadline: Deadline) -> Any:
         if isinstance(step, Send):
             if step.policy is not None:
                 return self._fetch(step.request, step.policy, deadline)
             return self._send(step.request, timeout, deadline, stream=step.stream)
+        if isinstance(step, Read):
+            return step.source.next_block()
         if isinstance(step, Sleep):
             deadline.check(ahead=step.seconds)
             time.sleep(step.seconds)
@@ -107,7 +108,7 @@ class SyncTransport:
         try:
             if others and pool is None:
                 check_peer(response)
-            return HttpResponse(response.status_code, header_dict(response.headers), body.read(policy.max_bytes))
+            return HttpResponse(response.status_code, body.headers, body.read(policy.max_bytes))
         finally:
             body.close()
 
@@ -117,10 +118,9 @@ class SyncTransport:
         outgoing = http_request(request, timeout, deadline, stream=stream)
         response = self._answer(request, outgoing, timeout, deadline, pool)
         body = SyncBody(response, outgoing, request, timeout, deadline, pool)
-        headers = header_dict(response.headers)
         if stream and 200 <= response.status_code < 300:
-            return HttpResponse(response.status_code, headers, source=body)
-        return HttpResponse(response.status_code, headers, body.read(self.settings.max_body_bytes))
+            return HttpResponse(response.status_code, body.headers, source=body)
+        return HttpResponse(response.status_code, body.headers, body.read(self.settings.max_body_bytes))
 
     def _answer(
         self,
@@ -180,38 +180,52 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
         import httpx
 
-        begun = False
         deadline = self._deadline
         try:
             raw = self._raw()
-            for block in raw:
-                begun = True
-                self._set_limit(deadline.left(self._timeout.idle))
-                deadline.check()
-                yield block
-                break
+            if not self._begun:
+                for block in raw:
+                    self._begin()
+                    deadline.check()
+                    yield block
+                    break
             if deadline.never:
                 yield from raw
             for block in raw:
                 deadline.check()
                 yield block
         except httpx.RequestError as error:
-            cause = cause_of(error)
-            raise failure(error, self._request, self._timeout, deadline, begun=begun) from cause
+            raise self._failure(error) from cause_of(error)
+
+    def next_block(self) -> bytes:
+        """The next block ahead of `blocks`, empty at the end. What goes wrong closes the body."""
+        import httpx
+
+        try:
+            block = b""
+            for block in self._raw():
+                if block:
+                    break
+            self._begin()
+            self._deadline.check()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, httpx.RequestError):
+                raise self._failure(error) from cause_of(error)
+            raise
+        return block
 
     def read(self, limit: int) -> bytes:
         """The whole body. Raises ParseError above `limit` bytes; closes it either way."""
-        blocks: list[bytes] = []
-        size = 0
+        body = bytearray()  # a list would cost fifty bytes for each of a block of one
         try:
             for block in self.blocks():
-                blocks.append(block)
-                size += len(block)
-                if size > limit:
+                body += block
+                if len(body) > limit:
                     raise body_error(limit)
         finally:
             self.close()
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        return bytes(body)
 
     def drain(self) -> None:
         """Read the end of a finished stream, if it comes at once, so that the connection can be used again."""
@@ -238,8 +252,9 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
     def _raw(self) -> Iterator[bytes]:
         if self._blocks is None:
             response = self._response
-            if response.is_stream_consumed:  # a hook of the caller's client has read it
-                return iter(response.iter_bytes())
             stream: Any = response.stream
-            self._blocks = inflated(iter(stream)) if is_compressed(response.headers) else iter(stream)
+            if response.is_stream_consumed:  # a hook of the caller's client has read it
+                self._blocks = iter(response.iter_bytes())
+            else:
+                self._blocks = inflated(iter(stream)) if is_compressed(self.headers) else iter(stream)
         return self._blocks
