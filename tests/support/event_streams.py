@@ -1,45 +1,27 @@
-"""Event streams of AWS, written by hand: the code under test reads them with botocore."""
+"""Event streams of AWS from values that JSON holds: the code under test reads them with botocore."""
 
 from __future__ import annotations
 
 import base64
 import json
-import struct
-import zlib
 from typing import Any
 
-__all__ = ["chunk", "converse_stream", "exception", "failure", "frame", "invoke_stream", "message"]
+from llm_connector.testing.event_frames import event_frame, exception_frame, failure_frame, header, message
 
+__all__ = ["chunk", "converse_stream", "exception", "failure", "frame", "header", "invoke_stream", "message"]
 
-def message(headers: bytes, payload: bytes) -> bytes:
-    """A message with these header bytes, as https://smithy.io/2.0/aws/amazon-eventstream.html lays it out."""
-    prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
-    body = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
-    return body + struct.pack("!I", zlib.crc32(body))
-
-
-def header(name: str, value: str) -> bytes:
-    """A header that holds a string."""
-    return struct.pack("!B", len(name)) + name.encode() + struct.pack("!BH", 7, len(value.encode())) + value.encode()
+failure = failure_frame
 
 
 def frame(kind: str, payload: Any) -> bytes:
     """A message that is an event; bytes are taken as they are."""
-    headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     text = payload if isinstance(payload, bytes) else json.dumps(payload, ensure_ascii=False).encode()
-    return message(b"".join(header(*item) for item in headers.items()), text)
+    return event_frame(kind, text)
 
 
 def exception(kind: str, payload: Any) -> bytes:
     """A message that is an exception."""
-    headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
-    return message(b"".join(header(*item) for item in headers.items()), json.dumps(payload).encode())
-
-
-def failure(code: str, text: str) -> bytes:
-    """A message that is an error: it has no payload."""
-    headers = {":error-code": code, ":error-message": text, ":message-type": "error"}
-    return message(b"".join(header(*item) for item in headers.items()), b"")
+    return exception_frame(kind, json.dumps(payload).encode())
 
 
 def converse_stream(*events: dict[str, Any]) -> bytes:
