@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from langchain_llm_connector.chat_models import ChatLlmConnector
+from langchain_llm_connector.embeddings import LlmConnectorEmbeddings
+from langchain_llm_connector.settings import __version__
 
-if TYPE_CHECKING:
-    from langchain_llm_connector.chat_models import ChatLlmConnector
-    from langchain_llm_connector.embeddings import LlmConnectorEmbeddings
-
-__all__ = ["ChatLlmConnector", "LlmConnectorEmbeddings", "register"]
-
-_HOME_OF = {"ChatLlmConnector": "chat_models", "LlmConnectorEmbeddings": "embeddings"}
+__all__ = ["ChatLlmConnector", "LlmConnectorEmbeddings", "__version__", "register"]
 
 
 def register(name: str = "llm_connector") -> None:
@@ -26,15 +21,3 @@ def register(name: str = "llm_connector") -> None:
     known = getattr(base, "_BUILTIN_PROVIDERS", None)
     if isinstance(known, dict):
         known[name] = (__name__, "ChatLlmConnector", lambda cls, **settings: cls(**settings))
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

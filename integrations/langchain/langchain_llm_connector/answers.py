@@ -1,64 +1,73 @@
-"""Answers of llm-connector as results and chunks of LangChain."""
+"""Answers of llm-connector as results, chunks and content blocks of LangChain.
+
+Blocks of a stream carry indexes that keep them apart when pieces are merged: `lc_rs_0`, `lc_txt_0`, `lc_tc_0`.
+https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks (checked 2026-11)
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.json import parse_partial_json
 
-from langchain_llm_connector.blocks import answer_fields, chunk_of_call
-from langchain_llm_connector.messages import THOUGHTS
-from langchain_llm_connector.version import MODEL_PROVIDER
+from langchain_llm_connector.messages import DETAILS, THOUGHTS, Block, blocks_of, turn_of
+from langchain_llm_connector.settings import MODEL_PROVIDER
 from llm_connector import ChatChunk, ChatResponse, Choice, Usage
+from llm_connector.types import Audio, Document, Image, Text, Video, conversation
+from llm_connector.types.blocks import block_of
+from llm_connector.types.outlines import outline
 
-__all__ = ["Pieces", "result_of"]
+__all__ = ["Pieces", "result_of", "translate", "translate_chunk"]
 
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_LAST = "last"
+"""In place of a block's number, on the piece that ends a stream."""
 
 
-def result_of(response: ChatResponse, provider: str, asked: str | None, *, headers: bool) -> ChatResult:
-    """A whole answer. Usage stands on the first of several generations, so that it is counted once."""
+def result_of(response: ChatResponse, asked: Mapping[str, Any]) -> ChatResult:
+    """A whole answer. Usage stands on the first of several generations, so that it is counted once.
+
+    `asked` holds what the metadata says of the request: the provider, the model, and whether headers are wanted.
+    """
+    output: dict[str, Any] = {"model_name": response.model or asked["model_name"]}
     generations: list[ChatGeneration] = []
-    output: dict[str, Any] = {"model_name": response.model or asked}
     for choice in response.choices:
-        metadata = _metadata(response, choice, provider, asked, headers=headers)
-        usage = None if generations else _usage(response.usage)
+        metadata, usage = _metadata(response, choice, asked), None if generations else _usage(response.usage)
         if usage is not None:
             counts = usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]
             output["token_usage"] = dict(zip(_COUNTS, counts, strict=True))
             metadata["token_usage"] = response.usage.details or output["token_usage"]
-        fields = answer_fields(choice.message.parts, choice.refusal)
-        message = AIMessage(response_metadata=metadata, usage_metadata=usage, **fields)
+        message = AIMessage(response_metadata=metadata, usage_metadata=usage, **_fields(choice))
         generations.append(ChatGeneration(message=message))
     return ChatResult(generations=generations, llm_output=output)
 
 
 def _usage(usage: Usage) -> UsageMetadata | None:
-    known = usage.input_tokens, usage.output_tokens, usage.total_tokens
-    if known == (None, None, None):
+    prompt, answer, total = usage.input_tokens, usage.output_tokens, usage.total_tokens
+    if prompt is answer is total is None:
         return None
-    prompt, answer = usage.input_tokens or 0, usage.output_tokens or 0
-    total = usage.total_tokens if usage.total_tokens is not None else prompt + answer
-    metadata = UsageMetadata(input_tokens=prompt, output_tokens=answer, total_tokens=total)
+    prompt, answer = prompt or 0, answer or 0
+    counts: Any = {"input_tokens": prompt, "output_tokens": answer, "total_tokens": total or prompt + answer}
     read = {"cache_read": usage.cached_tokens, "cache_creation": usage.cache_write_tokens}
-    if given := {name: count for name, count in read.items() if count is not None}:
-        metadata["input_token_details"] = InputTokenDetails(**given)  # type: ignore[typeddict-item]  # its keys
+    if known := {name: count for name, count in read.items() if count is not None}:
+        counts["input_token_details"] = known
     if usage.reasoning_tokens is not None:
-        metadata["output_token_details"] = OutputTokenDetails(reasoning=usage.reasoning_tokens)
-    return metadata
+        counts["output_token_details"] = {"reasoning": usage.reasoning_tokens}
+    return counts  # type: ignore[no-any-return]  # its keys are those of the TypedDict
 
 
-def _metadata(
-    response: ChatResponse, choice: Choice, provider: str, asked: str | None, *, headers: bool
-) -> dict[str, Any]:
+def _metadata(response: ChatResponse, choice: Choice, asked: Mapping[str, Any]) -> dict[str, Any]:
     facts = {
         **response.extra,
-        "model_name": response.model or asked,
+        "model_name": response.model or asked["model_name"],
         "model_provider": MODEL_PROVIDER,
-        "provider": provider,
+        "provider": asked["provider"],
         "finish_reason": choice.finish_reason_raw or choice.finish_reason,
         "normalized_finish_reason": choice.finish_reason,
         "id": response.id,
@@ -67,18 +76,37 @@ def _metadata(
         "logprobs": choice.logprobs,
         "citations": response.citations or None,
         "adaptations": [adaptation.model_dump() for adaptation in response.adaptations] or None,
-        "headers": response.headers if headers else None,
+        "headers": response.headers if asked["headers"] else None,
     }
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _fields(choice: Choice) -> dict[str, Any]:
+    """An answer as the fields of an `AIMessage`; content is a string unless there is more than text to show."""
+    parts, calls = choice.message.parts, choice.message.tool_calls
+    shown = [part for part in parts if isinstance(part, Text | Image | Document | Audio | Video)]
+    said = {
+        THOUGHTS: choice.message.reasoning,
+        DETAILS: outline(parts),
+        "refusal": choice.refusal,
+        "citations": [cited for part in parts if isinstance(part, Text) for cited in part.citations or ()],
+    }
+    return {
+        "content": choice.message.text if all(isinstance(part, Text) for part in shown) else list(map(block_of, shown)),
+        "additional_kwargs": {name: value for name, value in said.items() if value},
+        "tool_calls": [block_of(call) for call in calls if call.error is None],
+        "invalid_tool_calls": [block_of(call) for call in calls if call.error is not None],
+    }
 
 
 class Pieces:
     """The chunks of one streamed answer. What LangChain adds up when it merges is said once, on the last of them."""
 
-    __slots__ = ("_begun", "_kind", "_runs")
+    __slots__ = ("_asked", "_begun", "_kind", "_runs", "_usage")
 
-    def __init__(self) -> None:
-        self._begun: set[str] = set()
+    def __init__(self, asked: Mapping[str, Any], *, usage: bool = True) -> None:
+        self._asked, self._usage = asked, usage
+        self._begun: dict[str, int] = {}
         self._kind = ""
         self._runs = {"text": -1, "reasoning": -1}
 
@@ -87,21 +115,21 @@ class Pieces:
         if chunk.choice:  # a stream of LangChain's is one answer
             return None
         if chunk.text:
-            return self._piece("text", content=chunk.text)
+            return self._spoken("text", content=chunk.text)
         if chunk.reasoning:
-            return self._piece("reasoning", content="", additional_kwargs={THOUGHTS: chunk.reasoning})
+            return self._spoken("reasoning", content="", additional_kwargs={THOUGHTS: chunk.reasoning})
         if (delta := chunk.tool_call_delta) is not None:
             if delta.id is not None:
-                self._begun.add(delta.id)
-            piece = tool_call_chunk(name=delta.name, args=delta.arguments, id=delta.id, index=delta.index)
+                self._begun[delta.id] = delta.index
+            piece = _called(delta.index, delta.arguments, delta.name, delta.id)
             return _chunk(content="", tool_call_chunks=[piece])
-        if (call := chunk.tool_call) is not None and call.id not in self._begun:
-            piece = chunk_of_call(call, len(self._begun))
-            self._begun.add(call.id)
-            return _chunk(content="", tool_call_chunks=[piece])
+        if (call := chunk.tool_call) is not None and call.id not in self._begun:  # it came whole
+            index = self._begun[call.id] = len(self._begun)
+            arguments = call.arguments_raw or json.dumps(call.arguments, ensure_ascii=False)
+            return _chunk(content="", tool_call_chunks=[_called(index, arguments, call.name, call.id)])
         return None
 
-    def _piece(self, kind: str, **fields: Any) -> ChatGenerationChunk:
+    def _spoken(self, kind: str, **fields: Any) -> ChatGenerationChunk:
         """Text or thinking, with the number of its block where a kind was taken up again."""
         if kind != self._kind:
             self._kind = kind
@@ -109,25 +137,77 @@ class Pieces:
         number = self._runs[kind]
         return _chunk(**fields, block=number) if number else _chunk(**fields)
 
-    def last(
-        self, response: ChatResponse, provider: str, asked: str | None, *, headers: bool, usage: bool
-    ) -> ChatGenerationChunk:
+    def last(self, response: ChatResponse) -> ChatGenerationChunk:
         """The end of the stream: usage, metadata, and what the answer's text does not say."""
-        choice = response.choices[0]
-        fields = answer_fields(choice.message.parts, choice.refusal)
-        kwargs = {name: value for name, value in fields["additional_kwargs"].items() if name != THOUGHTS}
-        content = fields["content"]
-        media = [] if isinstance(content, str) else [block for block in content if block["type"] != "text"]
-        message = AIMessageChunk(
-            content=media or "",
+        fields = _fields(response.choices[0])
+        content, kwargs = fields["content"], fields["additional_kwargs"]
+        kwargs.pop(THOUGHTS, None)
+        broken = ((self._begun.get(call["id"]), call["args"]) for call in fields["invalid_tool_calls"])
+        return _chunk(
+            content="" if isinstance(content, str) else [block for block in content if block["type"] != "text"],
             additional_kwargs=kwargs,
-            response_metadata=_metadata(response, choice, provider, asked, headers=headers),
-            usage_metadata=_usage(response.usage) if usage else None,
+            tool_call_chunks=[_called(index, _spoiled(text)) for index, text in broken if index is not None],
+            response_metadata=_metadata(response, response.choices[0], self._asked),
+            usage_metadata=_usage(response.usage) if self._usage else None,
             chunk_position="last",
+            block=_LAST if self._kind or self._begun else 0,
         )
-        return ChatGenerationChunk(message=message)
+
+
+def _called(index: int, arguments: str, name: str | None = None, call_id: str | None = None) -> Any:
+    return tool_call_chunk(name=name, args=arguments, id=call_id, index=index)
+
+
+def _spoiled(arguments: str) -> str:
+    """An end for arguments that were cut: LangChain completes them as they are, and agents would act on half a call."""
+    for end in ("]", "}", '"]', '"}', ' "]'):
+        try:
+            if not isinstance(parse_partial_json(arguments + end), dict):
+                return end
+        except ValueError:
+            return end
+    return ' "}'
 
 
 def _chunk(**fields: Any) -> ChatGenerationChunk:
-    message = AIMessageChunk(response_metadata={"model_provider": MODEL_PROVIDER}, **fields)
-    return ChatGenerationChunk(message=message)
+    given: dict[str, Any] = {"response_metadata": {"model_provider": MODEL_PROVIDER}, **fields}
+    return ChatGenerationChunk(message=AIMessageChunk(**given))
+
+
+def translate(message: AIMessage) -> list[Any]:
+    """Standard blocks of an answer, in its order."""
+    (turn,) = conversation([turn_of(message)])
+    blocks = list(map(block_of, turn.parts))
+    if isinstance(message, AIMessageChunk):
+        return [{**block, "index": f"lc_at_{position}"} for position, block in enumerate(blocks)]
+    return blocks
+
+
+def translate_chunk(chunk: AIMessageChunk) -> list[Any]:
+    """Standard blocks of a piece, with indexes that keep them apart when pieces are merged."""
+    number = (chunk.__pydantic_extra__ or {}).get("block", 0)
+    if chunk.chunk_position == "last" and number != _LAST:
+        return translate(chunk)
+    blocks: list[Any] = []
+    if thoughts := chunk.additional_kwargs.get(THOUGHTS):
+        blocks.append({"type": "reasoning", "reasoning": thoughts, "index": f"lc_rs_{number}"})
+    for item in blocks_of(chunk.content):
+        text = item if isinstance(item, str) else item.get("text")
+        blocks += [{"type": "text", "text": text, "index": f"lc_txt_{number}"} if text else item]
+    for piece in chunk.tool_call_chunks:
+        index = len(blocks) if piece["index"] is None else piece["index"]
+        blocks.append({**piece, "type": "tool_call_chunk", "index": f"lc_tc_{index}"})
+    return [*blocks, *_tail(chunk.additional_kwargs.get(DETAILS) or ())]
+
+
+def _tail(details: Sequence[Block]) -> Iterator[Block]:
+    """The outline of a streamed answer, beside the state of its first thought; and blocks that no piece brought."""
+    for entry in details:
+        if entry["type"] == "opaque":
+            yield {"type": "non_standard", "value": entry["data"], "index": f"lc_op_{entry['index']}"}
+    thought = next((entry for entry in details if entry["type"] == "reasoning"), None)
+    if thought is None and any(entry["type"] == "text" for entry in details):
+        yield {"type": "text", "text": "", "index": "lc_txt_0", "extras": {DETAILS: details}}
+    elif details:
+        state = {name: value for name, value in (thought or {}).items() if name not in ("index", "type", "length")}
+        yield {"type": "reasoning", "reasoning": "", "index": "lc_rs_0", "extras": {**state, DETAILS: details}}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
-from pydantic import AliasChoices, Field
+from pydantic import Field
 
-from langchain_llm_connector.errors import adapted
-from langchain_llm_connector.settings import ApiKey, Settings
-from llm_connector import LlmConnectorError
-from llm_connector.providers import find
+from langchain_llm_connector.errors import both_trees
+from langchain_llm_connector.settings import GivenKey, Settings
+from llm_connector.client.batches import aembed_in_batches, embed_in_batches
 
 __all__ = ["LlmConnectorEmbeddings"]
 
@@ -23,61 +21,43 @@ class LlmConnectorEmbeddings(Settings, Embeddings):
     >>> vectors = LlmConnectorEmbeddings(provider="aliyun", model="text-embedding-v4").embed_documents(["a", "b"])
     """
 
-    chunk_size: int | None = Field(default=None, gt=0, validation_alias=AliasChoices("chunk_size", "batch_size"))
+    dimensions: int | None = Field(default=None, gt=0)
+    """Length of the vectors, where the model can."""
+    chunk_size: int | None = Field(default=None, gt=0)
     """Texts per request; by default as many as the provider takes."""
     max_concurrency: int = Field(default=4, gt=0)
     """Requests at a time, in `aembed_documents`."""
 
+    spellings: ClassVar[Mapping[str, str]] = {**Settings.spellings, "batch_size": "chunk_size"}
+
     if TYPE_CHECKING:
 
         def __init__(
-            self, *, provider: str, model: str | None = None, api_key: ApiKey = None, **settings: Any
+            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
         ) -> None: ...
 
-    def _batches(self, texts: list[str]) -> Iterator[tuple[int, list[str]]]:
-        size = self.chunk_size or find(self.provider).embedding_batch
-        return ((start, texts[start : start + size]) for start in range(0, len(texts), size))
-
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector per text, in order."""
-        vectors: list[list[float]] = []
-        for start, batch in self._batches(texts):
-            try:
-                vectors += self.client.embed(batch).vectors
-            except LlmConnectorError as error:
-                raise _placed(error, start, batch, texts) from error
-        return vectors
+        """One vector per text, in order: of texts to be found."""
+        return self._embed(texts, input_type="document")
 
     def embed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
-        return self.embed_documents([text])[0]
+        """The vector of a text to search with."""
+        return self._embed([text], input_type="query")[0]
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        """One vector per text, in order."""
-        gate = asyncio.Semaphore(self.max_concurrency)
-
-        async def embed(start: int, batch: list[str]) -> list[list[float]]:
-            async with gate:
-                try:
-                    return (await self.async_client.embed(batch)).vectors
-                except LlmConnectorError as error:
-                    raise _placed(error, start, batch, texts) from error
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(embed(start, batch)) for start, batch in self._batches(texts)]
-        except ExceptionGroup as failed:
-            raise failed.exceptions[0] from failed.exceptions[0].__cause__
-        return [vector for task in tasks for vector in task.result()]
+        """One vector per text, in order: of texts to be found."""
+        return await self._aembed(texts, input_type="document")
 
     async def aembed_query(self, text: str) -> list[float]:
-        """The vector of one text."""
-        return (await self.aembed_documents([text]))[0]
+        """The vector of a text to search with."""
+        return (await self._aembed([text], input_type="query"))[0]
 
+    def _embed(self, texts: list[str], **options: Any) -> list[list[float]]:
+        options |= {"model": self.model, "dimensions": self.dimensions, "size": self.chunk_size}
+        with both_trees():
+            return embed_in_batches(self.client, texts, **options)
 
-def _placed(error: LlmConnectorError, start: int, batch: list[str], texts: list[str]) -> LlmConnectorError:
-    """The error, with the batch it is about where there are several."""
-    made: Any = adapted(error)
-    if len(batch) < len(texts):
-        made.add_note(f"texts[{start}:{start + len(batch)}] of {len(texts)}")
-    return made  # type: ignore[no-any-return]  # adapted() gave it
+    async def _aembed(self, texts: list[str], **options: Any) -> list[list[float]]:
+        options |= {"model": self.model, "dimensions": self.dimensions, "size": self.chunk_size}
+        with both_trees():
+            return await aembed_in_batches(self.async_client, texts, max_concurrency=self.max_concurrency, **options)

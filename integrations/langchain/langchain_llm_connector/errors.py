@@ -4,65 +4,66 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 from langchain_core import exceptions
 
-from llm_connector import APIError, LlmConnectorError
+from llm_connector.errors import APIError, LlmConnectorError
 
-__all__ = ["adapted"]
+__all__ = ["adapted", "both_trees"]
 
 _CLASSES = {
-    "ContextLengthError": "ContextOverflowError",
+    "APIError": "ModelAPIError",
     "AuthenticationError": "ModelAuthenticationError",
-    "PermissionDeniedError": "ModelPermissionDeniedError",
-    "InsufficientBalanceError": "ModelPermissionDeniedError",
     "BadRequestError": "ModelInvalidRequestError",
     "ConfigurationError": "ModelInvalidRequestError",
-    "UnsupportedError": "ModelInvalidRequestError",
+    "ContextLengthError": "ContextOverflowError",
+    "InsufficientBalanceError": "ModelPermissionDeniedError",
     "NotFoundError": "ModelNotFoundError",
+    "ParseError": "ModelAPIError",
+    "PermissionDeniedError": "ModelPermissionDeniedError",
     "RateLimitError": "ModelRateLimitError",
-    "ServerError": "ModelAPIError",
+    "StreamError": "ModelConnectionError",
     "TimeoutError": "ModelTimeoutError",
     "TransportError": "ModelConnectionError",
-    "APIError": "ModelAPIError",
-    "ParseError": "ModelAPIError",
-    "StreamError": "ModelConnectionError",
+    "UnsupportedError": "ModelInvalidRequestError",
 }
+"""The class of LangChain's for one of ours and those below it."""
+
+
+@contextmanager
+def both_trees() -> Generator[None]:
+    """Raise our errors as LangChain's handlers know them."""
+    try:
+        yield
+    except LlmConnectorError as error:
+        raise adapted(error) from error
 
 
 def adapted(error: LlmConnectorError) -> LlmConnectorError:
-    """The same error as LangChain's handlers know it; on a langchain-core without that class, the error itself."""
+    """The same error in both trees; on a langchain-core without such a class, the error itself."""
     kind: Any = _both(type(error))  # type: ignore[arg-type]  # classes are hashable; mypy loses it in the cache
     if kind is None:
         return error
     made: Any = kind.__new__(kind, *error.args)
-    made.args = error.args
-    made.__dict__.update(error.__dict__)
-    made.is_retryable = error.retryable
+    made.__dict__.update(error.__dict__, is_retryable=error.retryable, _error=error)
     if isinstance(error, APIError):
         made.response = _response(error)
     return made  # type: ignore[no-any-return]  # an instance of a class that was made of the error's
 
 
 @functools.cache
-def _both(kind: type[LlmConnectorError]) -> type[Any] | None:
+def _both(kind: Any) -> Any:
     names = (name for parent in kind.__mro__ if (name := _CLASSES.get(parent.__name__)))
     theirs = getattr(exceptions, next(names, ""), None)
     if theirs is None:
         return None
-    own = {"__module__": __name__, "__doc__": kind.__doc__, "__reduce__": _reduce, "_kind": kind}
+    # Classes made at run time cannot be imported: what is pickled is the error behind this one.
+    own = {"__module__": __name__, "__doc__": kind.__doc__, "__reduce__": lambda made: (adapted, (made._error,))}
     return type(kind.__name__, (kind, theirs), own)
-
-
-def _reduce(error: Any) -> tuple[Any, ...]:
-    """Classes made at run time cannot be imported: what is pickled is the error behind this one."""
-    plain = error._kind.__new__(error._kind, *error.args)
-    plain.args = error.args
-    own = {"response", "is_retryable"}
-    plain.__dict__.update({name: value for name, value in error.__dict__.items() if name not in own})
-    return adapted, (plain,)
 
 
 def _response(error: APIError) -> SimpleNamespace:

@@ -195,14 +195,24 @@ def anthropic_stream(blocks: list[dict[str, Any]]) -> Stream:
     return Stream(sse(*events, end, {"type": "message_stop"}, named=True, done=False))
 
 
+SEARCHED: list[dict[str, Any]] = [
+    {"type": "text", "text": "I shall search."},
+    {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "Oslo"}},
+    {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []},
+    {"type": "text", "text": "It is sunny."},
+    {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+]
+
+
 @pytest.mark.parametrize("path", ["invoke", "stream", "invoke v1", "stream v1", "stream v3", "v1 blocks alone"])
-def test_complaint_04_interleaved_thinking_is_mangled(little_model, path):
-    whole = {"id": "m", "type": "message", "role": "assistant", "model": "claude", "content": INTERLEAVED}
+@pytest.mark.parametrize("said", [INTERLEAVED, SEARCHED], ids=["thoughts", "searches"])
+def test_complaint_04_interleaved_thinking_is_mangled(little_model, path, said):
+    whole = {"id": "m", "type": "message", "role": "assistant", "model": "claude", "content": said}
     usage = {"input_tokens": 9, "output_tokens": 3}
     model = made(little_model, "anthropic", **({"output_version": "v1"} if "v1" in path else {}))
     streamed = "stream" in path
     little_model.script(
-        anthropic_stream(INTERLEAVED) if streamed else Answer.json({**whole, "stop_reason": "tool_use", "usage": usage})
+        anthropic_stream(said) if streamed else Answer.json({**whole, "stop_reason": "tool_use", "usage": usage})
     )
     if path == "stream v3":
         events = model.stream_events("?", version="v3")
@@ -214,7 +224,10 @@ def test_complaint_04_interleaved_thinking_is_mangled(little_model, path):
         kept = {"output_version": "v1", "model_provider": "llm_connector", "provider": "anthropic"}
         answer = AIMessage(content=answer.content, tool_calls=answer.tool_calls, response_metadata=kept)
     model.bind_tools([weather]).invoke([HumanMessage("?"), answer, ToolMessage("ok", tool_call_id="toolu_1")])
-    assert little_model.bodies[-1]["messages"][1]["content"] == INTERLEAVED
+    assert little_model.bodies[-1]["messages"][1]["content"] == said
+    blocks: list[Any] = answer.content_blocks
+    shown = {block["type"] for block in blocks if block.get("reasoning") or block["type"] != "reasoning"}
+    assert shown == {"text", "tool_call", "reasoning" if said is INTERLEAVED else "non_standard"}
 
 
 def test_complaint_04_a_foreign_signature_is_sent_to_nobody_else(little_model):

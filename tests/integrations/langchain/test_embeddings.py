@@ -53,3 +53,13 @@ def test_they_are_pickled_and_hide_their_key(little_model):
     assert pickle.loads(pickle.dumps(embeddings)).embed_query("abc") == vector
     assert "test-key" not in repr(embeddings) + str(vars(embeddings))
     assert [type(number) for number in vector] == [float] * 3
+
+
+def test_queries_and_documents_are_told_apart(little_model):
+    embeddings = LlmConnectorEmbeddings(provider="nvidia", model="e", api_key="k", base_url=f"{little_model.url}/v1")
+    embeddings.embed_query("a")
+    embeddings.embed_documents(["a"])
+    asyncio.run(embeddings.aembed_query("a"))
+    asyncio.run(embeddings.aembed_documents(["a"]))
+    asked = [request.json["input_type"] for request in little_model.requests]
+    assert asked == ["query", "passage", "query", "passage"]

@@ -15,6 +15,7 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    HumanMessageChunk,
     RemoveMessage,
     SystemMessage,
     ToolMessage,
@@ -132,7 +133,7 @@ def test_every_role_is_sent(little_model):
             AIMessage("a", tool_calls=[call], name="agent"),
             ToolMessage("t", tool_call_id="c1", status="error", artifact={"secret": 1}),
             AIMessageChunk(content="b"),
-            HumanMessage("x"),
+            HumanMessageChunk(content="x"),
         ]
     )
     messages = little_model.bodies[-1]["messages"]
@@ -172,11 +173,11 @@ def test_a_legacy_function_is_answered(little_model):
 
 
 def test_what_is_no_message_for_a_model_is_a_mistake_with_its_position():
-    with pytest.raises(ConfigurationError, match=r"messages\[1\]: a RemoveMessage cannot be sent"):
-        to_core([HumanMessage("x"), RemoveMessage(id="1")])
+    with pytest.raises(ConfigurationError, match=r"messages\[1\]: 'RemoveMessage' is not a message"):
+        conversation(to_core([HumanMessage("x"), RemoveMessage(id="1")]))
     image = {"type": "image", "url": "/etc/passwd"}
-    with pytest.raises(ValueError, match=r"messages\[0\]: the image needs an http\(s\) or data URL"):
-        to_core([HumanMessage([image])])
+    with pytest.raises(ValueError, match=r"messages\[0\]: the image in a dict needs an http\(s\) or data URL"):
+        conversation(to_core([HumanMessage([image])]))
 
 
 @pytest.mark.parametrize("empty", ["", [], [{"type": "text", "text": ""}]])
@@ -196,19 +197,22 @@ def test_thoughts_of_other_classes_are_understood(little_model):
 
 def test_edited_text_does_not_take_the_signature_from_its_thought():
     answer = as_message([Reasoning("Hm.", provider="anthropic", signature="s"), Text("Hello")])
-    (turn,) = to_core([answer.model_copy(update={"content": "Hello, edited"})])
-    assert turn.parts == [Reasoning("Hm.", provider="anthropic", signature="s"), Text("Hello, edited")]
+    assert parts_of(answer.model_copy(update={"content": "Hello, edited"})) == [
+        Reasoning("Hm.", provider="anthropic", signature="s"),
+        Text("Hello, edited"),
+    ]
     kwargs = {**answer.additional_kwargs, "reasoning_content": "Other."}
-    (turn,) = to_core([answer.model_copy(update={"additional_kwargs": kwargs})])
-    assert turn.parts == [Reasoning("Other."), Text("Hello")]
+    assert parts_of(answer.model_copy(update={"additional_kwargs": kwargs})) == [Reasoning("Other."), Text("Hello")]
 
 
 # laws
 
+ASKED = {"provider": "anthropic", "model_name": "m", "headers": False}
+
 
 def as_message(parts: list[Any]) -> AIMessage:
     response = ChatResponse(choices=[Choice(message=Message(role="assistant", parts=parts), finish_reason="stop")])
-    message = result_of(response, "anthropic", "m", headers=False).generations[0].message
+    message = result_of(response, ASKED).generations[0].message
     assert isinstance(message, AIMessage)
     return message
 
@@ -226,10 +230,10 @@ def as_stream(parts: list[Any], size: int = 3) -> AIMessageChunk:
                 ChatChunk(tool_call_delta=ToolCallDelta(index, part.id, part.name, json.dumps(part.arguments)))
             )
             index += 1
-    pieces = Pieces()
+    pieces = Pieces(ASKED)
     response = ChatResponse(choices=[Choice(message=Message(role="assistant", parts=parts), finish_reason="stop")])
     made = [piece.message for chunk in chunks if (piece := pieces.feed(chunk)) is not None]
-    made.append(pieces.last(response, "anthropic", "m", headers=False, usage=True).message)
+    made.append(pieces.last(response).message)
     whole: Any = made[0]
     for more in made[1:]:
         whole = whole + more

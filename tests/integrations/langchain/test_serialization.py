@@ -101,7 +101,8 @@ def test_a_pickle_leaves_clients_and_a_copy_shares_them(little_model):
     model.invoke("Hello")
     copied = model.__deepcopy__()
     assert copied.rate_limiter is limiter
-    assert copied._clients.blocking is None
+    assert "client" in vars(model)
+    assert "client" not in vars(copied)
     without = model.model_copy(update={"rate_limiter": None})
     assert pickle.loads(pickle.dumps(without)).invoke("Hello").content
 
@@ -114,3 +115,14 @@ def test_parameters_of_traces_hold_no_secret(provider, monkeypatch):
     params: Any = model._get_invocation_params()
     assert "sk-secret" not in str(params)
     assert (params["provider"], params["model"], params["_type"]) == (provider, "m", "llm-connector-chat")
+
+
+@IN_BETA
+def test_an_address_that_holds_a_key_is_a_secret():
+    address = "https://gateway.example/v1?team=blue&api_key=very-secret-indeed"
+    model = ChatLlmConnector(provider="openai", model="m", api_key="k", base_url=address)
+    for shown in (dumps(model), repr(model), str(model.asdict()), str(model._get_invocation_params())):
+        assert "very-secret" not in shown
+    assert restored(model, OPENAI_API_KEY="k", OPENAI_BASE_URL=address) == model
+    plain = model.model_copy(update={"base_url": "https://gateway.example/v1?api-version=1"})
+    assert plain.asdict()["base_url"] == "https://gateway.example/v1?api-version=1"
