@@ -53,6 +53,19 @@ async def test_every_way_to_a_vector(embed_model: LlmConnectorEmbedding):
     await embed_model.aclose()
 
 
+@pytest.mark.anyio
+async def test_queries_and_documents_are_told_apart(wire_server: WireServer):
+    wire_server.route("/v1/embeddings", vectors)
+    model = LlmConnectorEmbedding("nvidia", model_name="e", api_key="k", base_url=wire_server.url)
+    model.get_query_embedding("a")
+    model.get_text_embedding("a")
+    await model.aget_query_embedding("a")
+    await model.aget_text_embedding_batch(["a"])
+    await model.aclose()
+    asked = [request.json["input_type"] for request in wire_server.requests]
+    assert asked == ["query", "passage", "query", "passage"]
+
+
 def test_an_empty_text_does_not_spoil_a_batch(embed_model: LlmConnectorEmbedding):
     assert embed_model.get_text_embedding_batch(["a", "", "b"]) == [[1, 0], [1, 1], [1, 0]]
 

@@ -173,7 +173,8 @@ def test_refining_may_filter_by_structured_answers(scripted: VectorStoreIndex, w
 
 def test_long_documents_are_packed_by_the_models_window(scripted: VectorStoreIndex, wire_server: WireServer):
     Settings.llm = WIRE.llm(wire_server, context_window=4096, max_tokens=256)
-    long = SummaryIndex.from_documents([Document(text=" ".join(TEXTS) * 150)])
+    days = (f"Day {day}: {' '.join(TEXTS)}" for day in range(150))  # nodes of equal text would count once
+    long = SummaryIndex.from_documents([Document(text=" ".join(days))])
     before = len(wire_server.requests)
     assert str(long.as_query_engine(response_mode="tree_summarize").query(QUESTION)) == THINKING.text
     sent = wire_server.requests[before:]

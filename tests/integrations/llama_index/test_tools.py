@@ -10,8 +10,8 @@ from llama_index.core.llms import ChatMessage, ChatResponse
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.llm_connector import LlmConnector
 
-from tests.integrations.llama_index.wires import WIRES, Call, Turn, completion
-from tests.support.wire_server import WireServer
+from tests.integrations.llama_index.wires import WIRES, Call, Turn, chunk, completion
+from tests.support.wire_server import Stream, WireServer, sse
 
 
 def weather(city: str, days: int = 1) -> str:
@@ -148,3 +148,17 @@ async def test_tools_work_in_every_colour(llm: LlmConnector, wire_server: WireSe
 def test_an_answer_of_text_only_stays_as_it_is(llm: LlmConnector):
     response = ChatResponse(message=ChatMessage(role="assistant", blocks=[TextBlock(text="a")]))
     assert llm._validate_chat_with_tools_response(response, TOOLS, tool_choice="auto") == response
+
+
+def test_arguments_that_are_cut_at_the_end_of_an_answer_are_none(llm: LlmConnector, wire_server: WireServer):
+    begun = {"index": 0, "id": "a", "type": "function", "function": {"name": "delete", "arguments": '{"path": "/ho'}}
+    wire_server.script(Stream(sse(chunk({"tool_calls": [begun]}), chunk({}, "length"))))
+    growing, *_, last = llm.stream_chat([ChatMessage("?")])
+    assert llm.get_tool_calls_from_response(growing)[0].tool_kwargs == {"path": "/ho"}
+    assert llm.get_tool_calls_from_response(last)[0].tool_kwargs == {}
+
+
+def test_equal_calls_are_one_where_one_was_asked_for(llm: LlmConnector, wire_server: WireServer):
+    wire_server.script(completion("", calls=[Call("weather", {}, "a"), Call("weather", {}, "a")]))
+    response = llm._validate_chat_with_tools_response(llm.chat([ChatMessage("?")]), [])
+    assert [block.block_type for block in response.message.blocks] == ["tool_call"]

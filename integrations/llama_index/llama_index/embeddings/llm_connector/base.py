@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
 from llama_index.core.bridge.pydantic import Field
-from llama_index.llms.llm_connector.connection import ApiKey, Connection
+
+from llm_connector.client.batches import aembed_in_batches, embed_in_batches
+from llm_connector.client.connected import Connected, GivenKey
+from llm_connector.types import InputType
 
 __all__ = ["LlmConnectorEmbedding"]
 
@@ -15,7 +18,7 @@ _MOST = 2048
 """The most that LlamaIndex allows."""
 
 
-class LlmConnectorEmbedding(Connection, BaseEmbedding):
+class LlmConnectorEmbedding(Connected, BaseEmbedding):
     """Vectors of texts. A text without content is embedded as a space, which servers accept.
 
     Examples:
@@ -31,9 +34,10 @@ class LlmConnectorEmbedding(Connection, BaseEmbedding):
 
     dimensions: int | None = Field(default=None, gt=0, description="Length of the vectors, where the model can.")
 
-    spellings: ClassVar[Mapping[str, str]] = {**Connection.spellings, "model": "model_name"}
+    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url", "model": "model_name"}
+    shared: ClassVar[tuple[str, ...]] = ("callback_manager", "rate_limiter")
 
-    def __init__(self, provider: str, *, api_key: ApiKey = None, **settings: Any) -> None:
+    def __init__(self, provider: str, *, api_key: GivenKey = None, **settings: Any) -> None:
         super().__init__(provider, api_key=api_key, **settings)
         given = self.model_fields_set
         if "model_name" not in given:
@@ -53,33 +57,30 @@ class LlmConnectorEmbedding(Connection, BaseEmbedding):
         return {"class_name": self.class_name(), **known, "embed_batch_size": size}
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        return self._get_text_embeddings([query])[0]
+        return self._embed([query], "query")[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        return (await self._aget_text_embeddings([query]))[0]
+        return (await self._aembed([query], "query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
-        return self._get_text_embeddings([text])[0]
+        return self._embed([text])[0]
 
     async def _aget_text_embedding(self, text: str) -> Embedding:
-        return (await self._aget_text_embeddings([text]))[0]
+        return (await self._aembed([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        client, options, vectors = self.client, self._options(), list[Embedding]()
-        for batch in self._batches(texts):
-            vectors += client.embed(batch, **options).vectors
-        return vectors
+        return self._embed(texts)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        client, options, vectors = self.async_client, self._options(), list[Embedding]()
-        for batch in self._batches(texts):
-            vectors += (await client.embed(batch, **options)).vectors
-        return vectors
+        return await self._aembed(texts)
 
-    def _options(self) -> dict[str, Any]:
-        return {"model": None if self.model_name == "unknown" else self.model_name, "dimensions": self.dimensions}
+    def _embed(self, texts: list[str], input_type: InputType = "document") -> list[Embedding]:
+        return embed_in_batches(self.client, [text or " " for text in texts], **self._options(input_type))
 
-    def _batches(self, texts: list[str]) -> Iterator[list[str]]:
-        """As many texts as the provider takes, whatever `embed_batch_size` says."""
-        size = self.row.embedding_batch
-        return ([text or " " for text in texts[start : start + size]] for start in range(0, len(texts), size))
+    async def _aembed(self, texts: list[str], input_type: InputType = "document") -> list[Embedding]:
+        texts, options = [text or " " for text in texts], self._options(input_type)
+        return await aembed_in_batches(self.async_client, texts, **options)
+
+    def _options(self, input_type: InputType) -> dict[str, Any]:
+        model = None if self.model_name == "unknown" else self.model_name
+        return {"model": model, "dimensions": self.dimensions, "input_type": input_type}

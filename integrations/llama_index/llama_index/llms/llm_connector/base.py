@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.llms.types import (
@@ -19,37 +20,28 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     ToolCallBlock,
 )
-from llama_index.core.bridge.pydantic import BaseModel, Field
-from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
+from llama_index.core.bridge.pydantic import Field
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.llms.function_calling import FunctionCallingLLM
-from llama_index.core.llms.llm import ToolSelection, dispatcher
-from llama_index.core.program.function_program import get_function_tool
-from llama_index.core.types import PydanticProgramMode
-from llama_index.llms.llm_connector.answers import aresponses, completion_of, response_of, responses
-from llama_index.llms.llm_connector.connection import Connection
-from llama_index.llms.llm_connector.messages import call_id_of, to_core
-from llama_index.llms.llm_connector.structured import Question, partial_json, response_format
+from llama_index.core.llms.llm import ToolSelection
+from llama_index.llms.llm_connector.messages import aresponses, completion_of, response_of, responses, to_core, turn_of
+from llama_index.llms.llm_connector.structured import StructuredPrediction
 
-from llm_connector import ChatOptions, ConfigurationError, Message, ModelInfo
+from llm_connector import ConfigurationError, Message, ModelInfo, partial_json
+from llm_connector.client.connected import Connected
 from llm_connector.types import PlainTurn
 
 if TYPE_CHECKING:
-    from llama_index.core.prompts import PromptTemplate
     from llama_index.core.tools.types import BaseTool
-    from llama_index.llms.llm_connector.connection import ApiKey
+
+    from llm_connector.client.connected import GivenKey
 
 __all__ = ["DEFAULT_WINDOW", "LlmConnector"]
 
 DEFAULT_WINDOW = 32_768
 """The context window of a model that nothing is known of."""
 
-_OPTIONS = frozenset(ChatOptions.__annotations__)
-_SPELLINGS: Mapping[str, str] = {"reasoning_effort": "reasoning", "strict": "strict_schema"}
-_OWN_MODES = (PydanticProgramMode.DEFAULT, PydanticProgramMode.FUNCTION)
 
-
-class LlmConnector(Connection, FunctionCallingLLM):
+class LlmConnector(Connected, StructuredPrediction):
     """Any model of any provider.
 
     Examples:
@@ -66,10 +58,8 @@ class LlmConnector(Connection, FunctionCallingLLM):
     model: str | None = Field(default=None, description="Name of the model, where the provider has no default.")
     temperature: float | None = Field(default=None, ge=0, description="None leaves it to the server.")
     max_tokens: int | None = Field(default=None, gt=0, description="Limit of the answer, thoughts included.")
-    reasoning: bool | int | str | None = Field(
-        default=None,
-        union_mode="left_to_right",
-        description="Whether, how hard (minimal … max) or for how many tokens the model thinks.",
+    reasoning: bool | int | str | dict[str, Any] | None = Field(
+        default=None, description="Whether, how hard (minimal … max) or for how many tokens the model thinks."
     )
     strict: bool | None = Field(default=None, description="Hold the model to the schemas of tools and answers.")
     additional_kwargs: dict[str, Any] = Field(
@@ -81,17 +71,19 @@ class LlmConnector(Connection, FunctionCallingLLM):
     is_chat_model: bool = Field(default=True)
     is_function_calling_model: bool | None = Field(default=None, description="None looks it up.")
 
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, provider: str, *, model: str | None = None, api_key: ApiKey = None, **settings: Any
-        ) -> None: ...
-
     spellings: ClassVar[Mapping[str, str]] = {
-        **Connection.spellings,
+        "api_base": "base_url",
         "model_name": "model",
         "reasoning_effort": "reasoning",
     }
+    shared: ClassVar[tuple[str, ...]] = ("callback_manager", "rate_limiter")
+    extra_field: ClassVar[str] = "additional_kwargs"
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
+        ) -> None: ...
 
     @classmethod
     def class_name(cls) -> str:
@@ -101,7 +93,9 @@ class LlmConnector(Connection, FunctionCallingLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """What prompt helpers and agents want to know; nothing is sent to find it out."""
-        info = self._info()
+        info = ModelInfo(id=self.model or self.row.default_model or "unknown")
+        with suppress(ConfigurationError):  # without the package of facts, or without a key: a request will say it
+            info = self.client.model_info(info)
         calls = self.is_function_calling_model
         if calls is None:
             calls = "tools" in self.row.supports and (info.capabilities is None or "tools" in info.capabilities)
@@ -113,13 +107,6 @@ class LlmConnector(Connection, FunctionCallingLLM):
             model_name=info.id,
         )
 
-    def _info(self) -> ModelInfo:
-        model = self.model or self.row.default_model or "unknown"
-        try:
-            return self.client.model_info(model)
-        except ConfigurationError:  # without the package of facts, or without a key: a request will say it
-            return ModelInfo(id=model)
-
     def to_payload(self) -> dict[str, Any]:
         """What events and tracers see: no secrets."""
         known = self.metadata
@@ -127,46 +114,38 @@ class LlmConnector(Connection, FunctionCallingLLM):
         own = {"class_name": self.class_name(), "provider": self.provider, "model": known.model_name}
         return {**own, **known.model_dump(), **sampling}
 
-    # chat
+    # chat: nothing is sent before the first step of a stream
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """The whole answer."""
         return self._chat(messages, kwargs)
 
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
-        """The answer so far, after each piece of it."""
         return self._stream(messages, kwargs)
 
     @llm_chat_callback()
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """The whole answer."""
         return await self._achat(messages, kwargs)
 
     @llm_chat_callback()
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
-        """The answer so far, after each piece of it; nothing is sent before the first step."""
         return self._astream(messages, kwargs)
 
     @llm_completion_callback()
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The whole answer to a prompt."""
         return completion_of(self._chat([ChatMessage(prompt)], kwargs))
 
     @llm_completion_callback()
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:
-        """The answer to a prompt so far, after each piece of it."""
         return (completion_of(response) for response in self._stream([ChatMessage(prompt)], kwargs))
 
     @llm_completion_callback()
     async def acomplete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:
-        """The whole answer to a prompt."""
         return completion_of(await self._achat([ChatMessage(prompt)], kwargs))
 
     @llm_completion_callback()
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:
-        """The answer to a prompt so far, after each piece of it."""
         return (completion_of(response) async for response in self._astream([ChatMessage(prompt)], kwargs))
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatResponse:
@@ -190,25 +169,8 @@ class LlmConnector(Connection, FunctionCallingLLM):
 
     def _options(self, kwargs: Mapping[str, Any]) -> Any:
         """The options of a call: this object's, `additional_kwargs`, then the call's own."""
-        options: dict[str, Any] = {
-            "model": self.model,
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "reasoning": self.reasoning,
-            "strict_schema": self.strict,
-        }
-        body: dict[str, Any] = {}
-        for given in (self.additional_kwargs, kwargs):
-            for name, value in given.items():
-                name = _SPELLINGS.get(name, name)
-                if name == "extra_body":
-                    body.update(value or {})
-                elif name in _OPTIONS:
-                    options[name] = value
-                elif value is not None:
-                    body[name] = value
-        if body:
-            options["extra_body"] = body
+        own = {name: getattr(self, name) for name in ("model", "temperature", "max_tokens", "reasoning")}
+        options = self.call_options({**own, "strict_schema": self.strict}, self.additional_kwargs, kwargs)
         if not options.get("tools"):
             for name in ("tools", "tool_choice", "parallel_tool_calls"):
                 options.pop(name, None)
@@ -254,119 +216,30 @@ class LlmConnector(Connection, FunctionCallingLLM):
         **kwargs: Any,
     ) -> ChatResponse:
         """Without further calls where one was asked for: not every server knows such a limit."""
-        if not allow_parallel_tool_calls:
-            message = response.message
-            calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
-            if len(calls) > 1:
-                message.blocks = [block for block in message.blocks if block not in calls[1:]]
-                message.additional_kwargs["tool_calls"] = message.additional_kwargs.get("tool_calls", [])[:1]
+        message = response.message
+        calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+        if len(calls) > 1 and not allow_parallel_tool_calls:
+            message.blocks = [block for block in message.blocks if all(block is not call for call in calls[1:])]
+            message.additional_kwargs["tool_calls"] = message.additional_kwargs.get("tool_calls", [])[:1]
         return response
 
     def get_tool_calls_from_response(
         self, response: ChatResponse, error_on_no_tool_call: bool = True, **kwargs: Any
     ) -> list[ToolSelection]:
-        """The calls, also of an answer that is not whole yet. Raises ValueError if there must be one and is none."""
-        found = [
-            (call_id_of(block, position), block.tool_name, block.tool_kwargs)
-            for position, block in enumerate(response.message.blocks)
-            if isinstance(block, ToolCallBlock)
-        ] or [
-            (call.id, call.name, call.arguments_raw or call.arguments)
-            for turn in to_core([response.message])
-            for call in turn.tool_calls
-        ]
-        if not found and error_on_no_tool_call:
+        """The calls, also of an answer that is not whole yet. Raises ValueError if there must be one and is none.
+
+        Arguments that were cut are read as far as they have come while the answer grows. At its end they are none: a
+        tool that runs on half of them does something else than what was asked.
+        """
+        calls = turn_of("assistant", response.message).tool_calls
+        if not calls and error_on_no_tool_call:
             said = response.message.content
             raise ValueError(f"Expected at least one tool call, but got 0 tool calls; the answer is {said!r}.")
-        return [ToolSelection(tool_id=id_, tool_name=name, tool_kwargs=_object(given)) for id_, name, given in found]
-
-    # structured prediction
-
-    def structured_predict(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Any:
-        """An object of `output_cls`. Raises ValueError with the answer if it is none."""
-        if self.pydantic_program_mode not in _OWN_MODES:
-            return super().structured_predict(output_cls, prompt, _plain(llm_kwargs), **prompt_args)
-        dispatcher.event(_started(output_cls, prompt, prompt_args))
-        question = self._question(output_cls, prompt, llm_kwargs, prompt_args)
-        result = question.read(self.chat(**question.arguments))
-        dispatcher.event(LLMStructuredPredictEndEvent(output=result))
-        return result
-
-    async def astructured_predict(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Any:
-        """An object of `output_cls`. Raises ValueError with the answer if it is none."""
-        if self.pydantic_program_mode not in _OWN_MODES:
-            return await super().astructured_predict(output_cls, prompt, _plain(llm_kwargs), **prompt_args)
-        dispatcher.event(_started(output_cls, prompt, prompt_args))
-        question = self._question(output_cls, prompt, llm_kwargs, prompt_args)
-        result = question.read(await self.achat(**question.arguments))
-        dispatcher.event(LLMStructuredPredictEndEvent(output=result))
-        return result
-
-    def _structured_stream_call(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Generator[Any, None, None]:
-        if self.pydantic_program_mode not in _OWN_MODES:
-            return super()._structured_stream_call(output_cls, prompt, _plain(llm_kwargs), **prompt_args)
-        question = self._question(output_cls, prompt, llm_kwargs, prompt_args)
-        return question.objects(self.stream_chat(**question.arguments))
-
-    async def _structured_astream_call(
-        self,
-        output_cls: type[Any],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> AsyncGenerator[Any, None]:
-        if self.pydantic_program_mode not in _OWN_MODES:
-            return await super()._structured_astream_call(output_cls, prompt, _plain(llm_kwargs), **prompt_args)
-        question = self._question(output_cls, prompt, llm_kwargs, prompt_args)
-        return question.aobjects(await self.astream_chat(**question.arguments))
-
-    def _question(
-        self,
-        output_cls: type[BaseModel],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None,
-        prompt_args: dict[str, Any],
-    ) -> Question:
-        """The schema itself is asked for, in the best way that the provider has; mode `function` asks for a call."""
-        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        kwargs = _plain(llm_kwargs)
-        if self.pydantic_program_mode is PydanticProgramMode.FUNCTION:
-            tool = get_function_tool(output_cls)
-            arguments = self._prepare_chat_with_tools([tool], chat_history=messages, tool_required=True, **kwargs)
-            return Question(output_cls, arguments, tool.metadata.name)
-        return Question(output_cls, {"messages": messages, "response_format": response_format(output_cls), **kwargs})
+        over = "finish_reason" in response.additional_kwargs
+        found = ((call, call.arguments if over or call.error is None else _begun(call.arguments_raw)) for call in calls)
+        return [ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=kwargs) for call, kwargs in found]
 
 
-def _object(given: Any) -> dict[str, Any]:
-    value = partial_json(given) if isinstance(given, str) else given
-    return value if isinstance(value, dict) else {}
-
-
-def _plain(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the caller wants of the model; how the object is asked for is not the caller's business."""
-    ours = ("tool_choice", "tool_required", "allow_parallel_tool_calls")
-    return {name: value for name, value in (llm_kwargs or {}).items() if name not in ours}
-
-
-def _started(
-    output_cls: type[BaseModel], prompt: PromptTemplate, prompt_args: dict[str, Any]
-) -> LLMStructuredPredictStartEvent:
-    return LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args)
+def _begun(arguments: str) -> dict[str, Any]:
+    begun = partial_json(arguments)
+    return begun if isinstance(begun, dict) else {}

@@ -1,4 +1,4 @@
-"""LlamaIndex's messages as those of llm-connector.
+"""LlamaIndex's messages as those of llm-connector, and its answers as LlamaIndex's.
 
 https://developers.llamaindex.ai/python/framework-api-reference/llms/ (checked 2026-11)
 """
@@ -6,231 +6,314 @@ https://developers.llamaindex.ai/python/framework-api-reference/llms/ (checked 2
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
+from llama_index.core.base.llms import types as llama
 
 from llm_connector import ConfigurationError
-from llm_connector.types import (
-    AnyPart,
-    Audio,
-    Document,
-    Image,
-    Message,
-    Opaque,
-    PlainTurn,
-    Reasoning,
-    Role,
-    Text,
-    ToolCall,
-    ToolResult,
-    Video,
-    conversation,
-    parsed_arguments,
-    tool_result,
-)
+from llm_connector import types as core
+from llm_connector.types.calls import call_of
 
-__all__ = ["OPAQUE", "STATE", "call_id_of", "to_core"]
+if TYPE_CHECKING:
+    from llm_connector import AsyncChatStream, ChatStream
 
-OPAQUE: Final = "opaque"
-"""The type of a `ThinkingBlock` that carries a block which only its provider understands."""
+__all__ = ["aresponses", "completion_of", "response_of", "responses", "to_core", "turn_of"]
 
-STATE: Final = ("provider", "signature", "encrypted", "id", "field", "details")
-"""What goes back with a thought, in the `additional_information` of its block."""
-
-_ROLES: Mapping[MessageRole, Role] = {
-    MessageRole.SYSTEM: "system",
-    MessageRole.DEVELOPER: "system",
-    MessageRole.USER: "user",
-    MessageRole.ASSISTANT: "assistant",
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-    MessageRole.TOOL: "tool",
-    MessageRole.FUNCTION: "tool",
+_ROLES: Mapping[llama.MessageRole, core.Role] = {
+    llama.MessageRole.SYSTEM: "system",
+    llama.MessageRole.DEVELOPER: "system",
+    llama.MessageRole.USER: "user",
+    llama.MessageRole.ASSISTANT: "assistant",
+    llama.MessageRole.CHATBOT: "assistant",
+    llama.MessageRole.MODEL: "assistant",
+    llama.MessageRole.TOOL: "tool",
+    llama.MessageRole.FUNCTION: "tool",
 }
-_NO_RESULT = "No result: the call was not carried out."
+_MEDIA: Mapping[str, tuple[Any, Any, str, str]] = {
+    "image": (core.Image, llama.ImageBlock, "image", "image_mimetype"),
+    "audio": (core.Audio, llama.AudioBlock, "audio", "format"),
+    "video": (core.Video, llama.VideoBlock, "video", "video_mimetype"),
+    "document": (core.Document, llama.DocumentBlock, "data", "document_mimetype"),
+}
+"""By type: the part, the block, and the block's fields for its bytes and for their type."""
+
 _UNTITLED = "input_document"
 """The title that LlamaIndex gives to documents without one."""
+
+_COUNTS = {
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "total_tokens": "total_tokens",
+    "cached_tokens": "cached_tokens",
+    "reasoning_tokens": "reasoning_tokens",
+}
+"""The names under which LlamaIndex's counters and tracers look for tokens."""
 
 _log = logging.getLogger(__name__)
 
 
-def to_core(messages: Sequence[ChatMessage]) -> list[Message]:
+# in
+
+
+def to_core(messages: Sequence[llama.ChatMessage]) -> list[core.Message]:
     """The conversation as the clients take it. Raises ConfigurationError that names the position.
 
-    Memories cut conversations anywhere: tool results without their call are left out, calls without a result get a
-    note for one. Both are logged.
+    Memories cut conversations anywhere; what had to be repaired is logged.
     """
-    whole = _Conversation()
-    turns, settled = whole.turns, True
+    turns: list[core.Message] = []
+    whole = True
     for position, message in enumerate(messages):
         blocks, role = message.blocks, _ROLES[message.role]
-        plain = settled and len(blocks) == 1 and not message.additional_kwargs and role != "tool"
-        if plain and type(block := blocks[0]) is TextBlock and block.text:
-            turns.append(PlainTurn(role, block.text))
+        plain = len(blocks) == 1 and not message.additional_kwargs and role != "tool"
+        if plain and type(block := blocks[0]) is llama.TextBlock and block.text:
+            turns.append(core.PlainTurn(role, block.text))
             continue
         try:
-            whole.add(role, message)
+            turn = turn_of(role, message)
         except (ConfigurationError, OSError, TypeError, ValueError) as error:
             raise ConfigurationError(f"messages[{position}]: {error}") from error
-        settled = whole.settled
-    whole.settle()
+        if turn.parts or role != "system":  # an empty system prompt says nothing
+            turns.append(turn)
+        whole = whole and role != "tool" and not turn.tool_calls
+    if whole:
+        return turns
+    turns, repairs = core.repair_history(turns)
+    for repair in repairs:
+        _log.warning("%s %s: %s", repair.action, repair.subject, repair.detail)
     return turns
 
 
-class _Conversation:
-    """Turns, in which every call has its result."""
-
-    def __init__(self) -> None:
-        self.turns: list[Message] = []
-        self._waiting: dict[str, str] = {}
-        """Calls without a result: names by id."""
-        self._late: list[AnyPart] = []
-        """What results cannot hold; a user's turn shows it after them."""
-
-    @property
-    def settled(self) -> bool:
-        return not (self._waiting or self._late)
-
-    def add(self, role: Role, message: ChatMessage) -> None:
-        if role == "tool":
-            self._add_result(message)
-            return
-        self.settle()
-        sent = _sent_calls(message) if role == "assistant" else {}
-        parts = list(_parts(message.blocks, sent))
-        if role == "assistant":
-            if not any(isinstance(part, ToolCall) for part in parts):
-                parts.extend(_old_calls(message))
-            self._waiting = {part.id: part.name for part in parts if isinstance(part, ToolCall)}
-        if parts or role != "system":  # an empty system prompt says nothing
-            name = message.additional_kwargs.get("name")
-            self.turns.append(Message(role=role, parts=parts, name=name if isinstance(name, str) else None))
-
-    def _add_result(self, message: ChatMessage) -> None:
-        call_id = message.additional_kwargs.get("tool_call_id") or next(iter(self._waiting), None)
-        if call_id not in self._waiting:
-            _log.warning("A tool result is left out, since the call that it answers (%s) is not there.", call_id)
-            return
-        parts = list(_parts(message.blocks, {}))
-        shown = [part for part in parts if isinstance(part, Text | Image | Document)]
-        self._late.extend(part for part in parts if not isinstance(part, Text | Image | Document))
-        result = ToolResult(call_id=call_id, name=self._waiting.pop(call_id), parts=shown)
-        self.turns.append(Message(role="tool", parts=[result]))
-
-    def settle(self) -> None:
-        """End the tool turns."""
-        for call_id, name in self._waiting.items():
-            _log.warning("The call %s of the tool %s has no result; a note takes its place.", call_id, name)
-            self.turns.append(tool_result(call_id, _NO_RESULT, name=name))
-        if self._late:
-            self.turns.append(Message(role="user", parts=self._late))
-        self._waiting, self._late = {}, []
+def turn_of(role: core.Role, message: llama.ChatMessage) -> core.Message:
+    """One message. What a tool result cannot hold, such as sound, stands beside it."""
+    kwargs = message.additional_kwargs
+    if role == "tool":
+        parts = _parts(message.blocks, {})
+        shown = [part for part in parts if isinstance(part, core.Text | core.Image | core.Document)]
+        result = core.ToolResult(call_id=kwargs.get("tool_call_id") or "", parts=shown)
+        return core.Message(role=role, parts=[result, *(part for part in parts if part not in shown)])
+    calls = _calls_of(message) if role == "assistant" else []
+    parts = _parts(message.blocks, {call.id: call for call in calls})
+    if not any(isinstance(part, core.ToolCall) for part in parts):  # memories from before there were blocks for calls
+        parts += calls
+    name = kwargs.get("name")
+    return core.Message(role=role, parts=parts, name=name if isinstance(name, str) else None)
 
 
-def call_id_of(block: Any, position: int) -> str:
-    """The id of a call, the same each time it is asked for; `position` is that of its block."""
-    return block.tool_call_id or f"call_{position}_{block.tool_name}"
+def _calls_of(message: llama.ChatMessage) -> list[core.ToolCall]:
+    """The calls of `additional_kwargs`: dicts in OpenAI's form, or objects of an SDK."""
+    given = message.additional_kwargs.get("tool_calls") or ()
+    dicts = [call if isinstance(call, Mapping) else call.model_dump(exclude_none=True) for call in given]
+    found = core.conversation([{"role": "assistant", "tool_calls": dicts}])[0].tool_calls
+    return [call.model_copy(update=call.extra) if "extra" in (call.extra or ()) else call for call in found]
 
 
-def _sent_calls(message: ChatMessage) -> Mapping[str, Mapping[str, Any]]:
-    """The calls of `additional_kwargs` by id: they keep what a block has no place for."""
-    calls = message.additional_kwargs.get("tool_calls") or ()
-    return {call["id"]: call for call in calls if isinstance(call, Mapping) and call.get("id")}
-
-
-def _old_calls(message: ChatMessage) -> list[ToolCall]:
-    """Calls of memories from before there were blocks for them: dicts, or objects of an SDK."""
-    calls = message.additional_kwargs.get("tool_calls") or ()
-    dicts = [call if isinstance(call, Mapping) else call.model_dump(exclude_none=True) for call in calls]
-    return conversation([{"role": "assistant", "tool_calls": dicts}])[0].tool_calls if dicts else []
-
-
-def _parts(blocks: Sequence[Any], sent: Mapping[str, Mapping[str, Any]]) -> Iterator[AnyPart]:
+def _parts(blocks: Sequence[Any], calls: Mapping[str, core.ToolCall]) -> list[core.AnyPart]:
     """Blocks as parts. A cache point marks the part before it."""
-    held: AnyPart | None = None
+    parts: list[core.AnyPart] = []
     for position, block in enumerate(blocks):
-        if block.block_type == "cache":
-            if held is not None and "cache" in type(held).model_fields:
-                ttl = block.cache_control.ttl
-                held = held.model_copy(update={"cache": ttl if ttl in ("5m", "1h") else True})
-            continue
-        for part in _read(block, position, sent):
-            if held is not None:
-                yield held
-            held = part
-    if held is not None:
-        yield held
+        if block.block_type != "cache":
+            parts += _read(block, position, calls)
+        elif parts and "cache" in type(parts[-1]).model_fields:
+            ttl = block.cache_control.ttl
+            parts[-1] = parts[-1].model_copy(update={"cache": ttl if ttl in ("5m", "1h") else True})
+    return parts
 
 
-def _read(block: Any, position: int, sent: Mapping[str, Mapping[str, Any]]) -> Iterator[AnyPart]:
+def _read(block: Any, position: int, calls: Mapping[str, core.ToolCall]) -> Iterator[core.AnyPart]:
     match block.block_type:
         case "text":
             if block.text:
-                yield Text(block.text)
-        case "image":
-            yield _media(Image, block.image, block, block.image_mimetype, detail=block.detail)
-        case "audio":
-            yield _media(Audio, block.audio, block, block.format and f"audio/{block.format}")
-        case "video":
-            yield _media(Video, block.video, block, block.video_mimetype)
-        case "document":
-            name = {"name": block.title} if block.title not in (None, "", _UNTITLED) else {}
-            yield _media(Document, block.data, block, block.document_mimetype, **name)
+                yield core.Text(block.text)
+        case kind if kind in _MEDIA:
+            yield _media(block)
         case "citable":
-            yield Text(f"{block.title} ({block.source}):\n")
+            yield core.Text(f"{block.title} ({block.source}):\n")
             yield from _parts(block.content, {})
         case "citation":
             yield from _parts([block.cited_content], {})
         case "thinking":
-            if (thought := _thought(block.content or "", block.additional_information)) is not None:
-                yield thought
+            known = block.additional_information
+            names = core.Reasoning.model_fields.keys() - {"type", "text"}  # other packages put more there
+            state = {name: value for name in names if isinstance(value := known.get(name), str | list)}
+            if known.get("type") == "opaque":
+                yield core.Opaque.model_validate(known)
+            elif block.content or state:
+                yield core.Reasoning(block.content or "", **state)
         case "tool_call":
-            call_id = call_id_of(block, position)
-            yield _call(block, call_id, sent.get(call_id, {}))
+            call_id = block.tool_call_id or f"call_{position}_{block.tool_name}"  # the same each time
+            known = calls.get(call_id)
+            if known is not None and block.tool_kwargs in (known.arguments, known.arguments_raw):
+                yield known  # with the provider's own text of the arguments, so that caches find the prompt
+            else:
+                own = {} if known is None else {"provider": known.provider, "extra": known.extra}
+                yield call_of(block.tool_name, call_id, block.tool_kwargs, **own)
         case kind:
             raise ConfigurationError(f"a block of type {kind!r} cannot be sent to a model")
 
 
-def _media(kind: type[Any], data: Any, block: Any, media_type: str | None, **fields: Any) -> Any:
+def _media(block: Any) -> Any:
     """Media from what a block holds: base64 (LlamaIndex encodes bytes), a file object, a path or a URL."""
+    part, _, source, format = _MEDIA[block.block_type]
+    data, media_type, fields = getattr(block, source), getattr(block, format), dict[str, Any]()
+    if part is core.Audio:
+        media_type = media_type and f"audio/{media_type}"
+    elif part is core.Image:
+        fields["detail"] = block.detail
+    elif part is core.Document and block.title not in (None, "", _UNTITLED):
+        fields["name"] = block.title
     if isinstance(data, IOBase):
         data.seek(0)
         data = base64.b64encode(data.read())
     if data:
         if media_type:
-            return kind.base64(media_type, data.decode(), **fields)
-        return kind(base64.b64decode(data), **fields)
-    if block.path:
-        return kind(Path(block.path), **fields)
+            return part.base64(media_type, data.decode(), **fields)
+        return part(base64.b64decode(data), **fields)
     url = str(block.url or "")
-    if url.startswith("file://"):
-        return kind(Path(url.removeprefix("file://")), **fields)
+    if block.path or url.startswith("file://"):
+        return part(Path(block.path or url.removeprefix("file://")), **fields)
     if not url:
         raise ConfigurationError(f"a block of type {block.block_type!r} holds no data, path or URL")
     known = url[:8].lower().startswith(("http://", "https://", "data:"))
-    return kind(url, **fields) if known else kind(url=url, **fields)  # s3:// and the like: some servers read them
+    return part(url, **fields) if known else part(url=url, **fields)  # s3:// and the like: some servers read them
 
 
-def _thought(text: str, information: Mapping[str, Any]) -> Reasoning | Opaque | None:
-    if information.get("type") == OPAQUE:
-        return Opaque(provider=information.get("provider"), data=information["data"])
-    state = {name: value for name in STATE if isinstance(value := information.get(name), str | list)}
-    return Reasoning(text, **state) if text or state else None
+# out
 
 
-def _call(block: Any, call_id: str, sent: Mapping[str, Any]) -> ToolCall:
-    """A call with the provider's own text of its arguments, so that prompts stay the same for caches."""
-    raw = str((sent.get("function") or {}).get("arguments") or "")
-    given, error = block.tool_kwargs, None
-    if isinstance(given, str):
-        raw = given
-        given, error = parsed_arguments(raw)
-    elif raw and parsed_arguments(raw)[0] != given:
-        raw = ""
-    own = {name: sent[name] for name in ("provider", "extra") if name in sent}
-    return ToolCall(id=call_id, name=block.tool_name, arguments=given, arguments_raw=raw, error=error, **own)
+def response_of(answer: core.ChatResponse, delta: str | None = None) -> llama.ChatResponse:
+    """A whole answer, or the end of a stream, which repeats all of it."""
+    message = _message_of(answer.message, answer.usage)
+    cited = [citation for part in answer.message.parts for citation in getattr(part, "citations", None) or ()]
+    if citations := cited or answer.citations:
+        message.additional_kwargs["citations"] = citations
+    if answer.refusal:
+        message.additional_kwargs["refusal"] = answer.refusal
+    counts = {name: count for name, ours in _COUNTS.items() if (count := getattr(answer.usage, ours)) is not None}
+    facts: dict[str, Any] = {**counts, "finish_reason": answer.finish_reason}
+    if answer.adaptations:
+        facts["adaptations"] = [adaptation.model_dump() for adaptation in answer.adaptations]
+    raw, logprobs = _raw(answer, counts), _logprobs(answer.logprobs)
+    return llama.ChatResponse(message=message, delta=delta, raw=raw, logprobs=logprobs, additional_kwargs=facts)
+
+
+def completion_of(response: llama.ChatResponse) -> llama.CompletionResponse:
+    """The same as a completion."""
+    return llama.CompletionResponse(
+        text=response.message.content or "",
+        delta=response.delta,
+        raw=response.raw,
+        logprobs=response.logprobs,
+        additional_kwargs={**response.message.additional_kwargs, **response.additional_kwargs},
+    )
+
+
+def responses(stream: ChatStream) -> llama.ChatResponseGen:
+    """The answer so far after each piece, and all of it at the end. Dropping the generator ends the request."""
+    said = 0
+    with stream:
+        for chunk in stream:
+            if (response := _grown(stream, chunk, said)) is not None:
+                said += len(response.delta or "")
+                yield response
+    yield response_of(stream.response, delta="")
+
+
+async def aresponses(stream: AsyncChatStream) -> llama.ChatResponseAsyncGen:
+    """The same from a coroutine."""
+    said = 0
+    async with stream:
+        async for chunk in stream:
+            if (response := _grown(stream, chunk, said)) is not None:
+                said += len(response.delta or "")
+                yield response
+    yield response_of(stream.response, delta="")
+
+
+def _grown(stream: ChatStream | AsyncChatStream, chunk: core.ChatChunk, said: int) -> llama.ChatResponse | None:
+    """The answer so far; None after a chunk that adds nothing to the message.
+
+    `delta` is what is new in `message.content`, which has a line break between blocks of text.
+    """
+    if chunk.choice or not (chunk.text or chunk.reasoning or chunk.tool_call_delta or chunk.tool_call):
+        return None
+    message = _message_of(stream.message)
+    facts = {"thinking_delta": chunk.reasoning} if chunk.reasoning else {}
+    return llama.ChatResponse(message=message, delta=(message.content or "")[said:], additional_kwargs=facts)
+
+
+def _message_of(message: core.Message, usage: core.Usage | None = None) -> llama.ChatMessage:
+    calls = [_call_dict(part) for part in message.parts if isinstance(part, core.ToolCall)]
+    return llama.ChatMessage(
+        role=llama.MessageRole.ASSISTANT,
+        blocks=list(_blocks_of(message, usage)),
+        additional_kwargs={"tool_calls": calls} if calls else {},
+    )
+
+
+def _blocks_of(message: core.Message, usage: core.Usage | None) -> Iterator[Any]:
+    """The parts in order; texts that follow each other, as cited ones do, are one block."""
+    text = ""
+    thoughts = sum(isinstance(part, core.Reasoning) for part in message.parts)
+    for part in message.parts:
+        if isinstance(part, core.Text):
+            text += part.text
+            continue
+        if text:
+            yield llama.TextBlock(text=text)
+            text = ""
+        match part:
+            case core.Reasoning():
+                tokens = usage.reasoning_tokens if usage is not None and thoughts == 1 else None
+                content = part.text or None
+                yield llama.ThinkingBlock(content=content, num_tokens=tokens, additional_information=part.state)
+            case core.ToolCall():
+                given = part.arguments if part.error is None else part.arguments_raw
+                yield llama.ToolCallBlock(tool_call_id=part.id, tool_name=part.name, tool_kwargs=given)
+            case core.Media():
+                yield _media_block(part)
+            case _:
+                yield llama.ThinkingBlock(additional_information=part.model_dump())
+    if text:
+        yield llama.TextBlock(text=text)
+
+
+def _media_block(part: Any) -> Any:
+    _, block, source, format = _MEDIA[part.type]
+    media_type = (part.media_type or "").partition("/")[2] or None if part.type == "audio" else part.media_type
+    data = None if part.data is None else base64.b64decode(part.data)
+    fields = {source: data, format: media_type, "url": part.url, "title": getattr(part, "name", None)}
+    return block(**{name: value for name, value in fields.items() if value is not None})
+
+
+def _call_dict(call: core.ToolCall) -> dict[str, Any]:
+    """A call in OpenAI's form, where programs and memories look; it keeps what a block has no place for."""
+    arguments = call.arguments_raw or json.dumps(call.arguments, ensure_ascii=False)
+    form = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+    return form if call.extra is None else {**form, "provider": call.provider, "extra": call.extra}
+
+
+def _raw(answer: core.ChatResponse, counts: Mapping[str, int]) -> dict[str, Any]:
+    """What the server sent, and where it has no such place, what tracers look for in OpenAI's."""
+    sent = answer.raw if isinstance(answer.raw, Mapping) else {"body": answer.raw}
+    told = sent.get("usage")
+    ends = [{"index": 0, "finish_reason": answer.finish_reason}]
+    known = {"id": answer.id, "model": answer.model, "created": answer.created, "choices": ends}
+    usage = {**counts, **told} if isinstance(told, Mapping) else {**counts}
+    return {**known, **{name: value for name, value in sent.items() if value not in (None, [])}, "usage": usage}
+
+
+def _logprobs(logprobs: Any) -> list[list[llama.LogProb]] | None:
+    """The candidates of each token; None where a server says it in another way, which `raw` has."""
+    try:
+        return [[_logprob(item) for item in token.get("top_logprobs") or [token]] for token in logprobs["content"]]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _logprob(token: Mapping[str, Any]) -> llama.LogProb:
+    return llama.LogProb(token=token["token"], logprob=token.get("logprob") or 0.0, bytes=token.get("bytes") or [])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core import instrumentation
@@ -12,19 +11,19 @@ from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
-from llama_index.llms.llm_connector.connection import Connection
 
-from llm_connector import ConfigurationError, RankedDocument
+from llm_connector import ConfigurationError
+from llm_connector.client.connected import Connected
 
 if TYPE_CHECKING:
-    from llama_index.llms.llm_connector.connection import ApiKey
+    from llm_connector.client.connected import GivenKey
 
 __all__ = ["LlmConnectorRerank"]
 
 dispatcher = instrumentation.get_dispatcher(__name__)  # type: ignore[attr-defined]  # theirs to export, and they do
 
 
-class LlmConnectorRerank(Connection, BaseNodePostprocessor):
+class LlmConnectorRerank(Connected, BaseNodePostprocessor):
     """Sorts nodes by relevance to the query and keeps the best.
 
     Examples:
@@ -41,13 +40,14 @@ class LlmConnectorRerank(Connection, BaseNodePostprocessor):
     model: str | None = Field(default=None, description="Name of the model.")
     top_n: int = Field(default=2, gt=0, description="How many nodes to keep.")
 
+    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url", "model_name": "model"}
+    shared: ClassVar[tuple[str, ...]] = ("callback_manager",)
+
     if TYPE_CHECKING:
 
         def __init__(
-            self, provider: str, *, model: str | None = None, api_key: ApiKey = None, **settings: Any
+            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
         ) -> None: ...
-
-    spellings: ClassVar[Mapping[str, str]] = {**Connection.spellings, "model_name": "model"}
 
     @classmethod
     def class_name(cls) -> str:
@@ -57,33 +57,12 @@ class LlmConnectorRerank(Connection, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query, texts = _asked(nodes, query_bundle)
+        if query_bundle is None:
+            raise ConfigurationError("nodes are ranked by a query: give query_bundle= or query_str=")
         if not nodes:
             return []
-        with self._event(nodes, query) as kept:
-            ranked = self.client.rerank(query, texts, model=self.model, top_n=min(self.top_n, len(texts)))
-            kept += self._best(nodes, ranked)
-        return kept
-
-    async def _apostprocess_nodes(
-        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
-    ) -> list[NodeWithScore]:
-        query, texts = _asked(nodes, query_bundle)
-        if not nodes:
-            return []
-        with self._event(nodes, query) as kept:
-            ranked = await self.async_client.rerank(query, texts, model=self.model, top_n=min(self.top_n, len(texts)))
-            kept += self._best(nodes, ranked)
-        return kept
-
-    def _best(self, nodes: list[NodeWithScore], ranked: Sequence[RankedDocument]) -> list[NodeWithScore]:
-        return [NodeWithScore(node=nodes[item.index].node, score=item.score) for item in ranked[: self.top_n]]
-
-    @contextmanager
-    def _event(self, nodes: list[NodeWithScore], query: str) -> Generator[list[NodeWithScore]]:
-        """One pair of events about a ranking, whose result goes into the list."""
-        kept: list[NodeWithScore] = []
-        model = self.model or "unknown"
+        query, model = query_bundle.query_str, self.model or "unknown"
+        texts = [node.node.get_content(metadata_mode=MetadataMode.EMBED) or " " for node in nodes]
         dispatcher.event(ReRankStartEvent(query=query, nodes=nodes, top_n=self.top_n, model_name=model))
         payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
@@ -92,12 +71,8 @@ class LlmConnectorRerank(Connection, BaseNodePostprocessor):
             EventPayload.TOP_K: self.top_n,
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
-            yield kept
+            ranked = self.client.rerank(query, texts, model=self.model, top_n=min(self.top_n, len(texts)))
+            kept = [NodeWithScore(node=nodes[item.index].node, score=item.score) for item in ranked[: self.top_n]]
             event.on_end(payload={EventPayload.NODES: kept})
         dispatcher.event(ReRankEndEvent(nodes=kept))
-
-
-def _asked(nodes: list[NodeWithScore], query_bundle: QueryBundle | None) -> tuple[str, list[str]]:
-    if query_bundle is None:
-        raise ConfigurationError("nodes are ranked by a query: give query_bundle= or query_str=")
-    return query_bundle.query_str, [node.node.get_content(metadata_mode=MetadataMode.EMBED) or " " for node in nodes]
+        return kept
