@@ -45,8 +45,13 @@ ENVIRONMENT_PREFIXES = (
 """What this library and the providers' own read besides the variables of the rows."""
 ENVIRONMENT_SUFFIXES = ("_API_BASE", "_API_KEY", "_AUTH_TOKEN", "_BASE_URL", "_PROXY")
 
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+EXAMPLES = int(os.environ.get("EXAMPLES", "30"))
+"""Of each property; `make test` asks for more."""
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=EXAMPLES)
+hypothesis.settings.register_profile(
+    "ci", hypothesis.settings.get_profile("default"), derandomize=True, database=None, print_blob=True
+)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
@@ -116,15 +121,22 @@ def vcr_config() -> dict[str, Any]:
         "match_on": ["method", "scheme", "host", "port", "path", "query", "body"],
         "filter_headers": list(SECRET_REQUEST_HEADERS),
         "filter_query_parameters": list(SECRET_QUERY_PARAMETERS),
-        "before_record_request": _on_one_port,
+        "before_record_request": _as_kept,
         "before_record_response": _without_secrets,
         "decode_compressed_response": True,
     }
 
 
-def _on_one_port(request: vcr.request.Request) -> vcr.request.Request:
-    """The embedded engine listens where there is room; in cassettes it is always on port 8080."""
-    request.uri = re.sub(r"^http://127\.0\.0\.1:\d+/", "http://127.0.0.1:8080/", request.uri)
+SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|signature|\bsig\b", re.IGNORECASE)
+"""Headers and fields of a query that callers name themselves may hold a key as well."""
+
+
+def _as_kept(request: vcr.request.Request) -> vcr.request.Request:
+    """Without keys. The embedded engine listens where there is room; in cassettes it is always on port 8080."""
+    request.headers = {name: value for name, value in request.headers.items() if not SECRET_NAME.search(name)}
+    address, mark, query = re.sub(r"^http://127\.0\.0\.1:\d+/", "http://127.0.0.1:8080/", request.uri).partition("?")
+    kept = "&".join(field for field in query.split("&") if not SECRET_NAME.search(field.partition("=")[0]))
+    request.uri = f"{address}{mark if kept else ''}{kept}"
     return request
 
 

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import vcr
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from vcr.record_mode import RecordMode
 
 from llm_connector import (
     ChatRequest,
     ChatResponse,
+    ConfigurationError,
     LlmClient,
     LlmConnectorError,
     PermissionDeniedError,
     StreamError,
     Timeout,
+    limits,
+    operations,
+    telemetry,
 )
+from llm_connector.cli import main
 from llm_connector.providers import find
+from llm_connector.retry import LONGEST_WAIT, Retry
+from llm_connector.server.app import Gateway
+from llm_connector.server.config import GatewayConfig, Upstream, single
+from llm_connector.server.guard import MAX_HEAD_BYTES
 from llm_connector.transport import SyncTransport, TransportSettings
-from llm_connector.wire import HttpRequest, Send
+from llm_connector.transport.inflate import PIECE
+from llm_connector.wire import FetchPolicy, HttpRequest, Send
 from tests.support.answers import completion
-from tests.support.drivers import DRIVERS, KEY, Driver, RawServer, words
+from tests.support.asgi import asked
+from tests.support.drivers import DRIVERS, KEY, AsyncDriver, Driver, RawServer, SyncDriver, words
+from tests.support.planted import FAULTS, OK, SCHEMES, Planted, chain_of, planted, succeeds, texts_of
 from tests.support.wire_server import Answer, Answering, Pause, Refuse, Stream, WireServer, sse
 
 SECRET = "planted"
@@ -45,34 +64,21 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
 
-def texts_of(value: object) -> Iterator[str]:
-    """Everything that shows a value."""
-    yield repr(value)
-    yield str(value)
-    yield f"{value}"
-    if isinstance(value, BaseException):
-        yield repr(value.args)
-        yield repr(vars(value))
-        yield pickle.dumps(value).decode("latin-1")
-        yield "".join(traceback.format_exception(value))
-
-
 def frames_of(error: BaseException) -> Iterator[str]:
     """What a crash reporter shows of the library's own frames: the values of their variables."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in chain_of(error):
         for frame, _ in traceback.walk_tb(seen.__traceback__):
             if frame.f_code.co_filename.startswith(LIBRARY):
                 yield f"{frame.f_code.co_qualname}: {frame.f_locals!r}"
-        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 
 def check(caplog: pytest.LogCaptureFixture, *values: object) -> None:
     for value in values:
-        for text in texts_of(value):
+        texts = [*texts_of(value), *([pickle.dumps(value).decode("latin-1")] if isinstance(value, Exception) else [])]
+        for text in texts:
             assert SECRET not in text, text
     for record in caplog.records:
-        if record.name.partition(".")[0] != "httpcore":  # its debug log repeats the head of every answer
+        if ours(record):
             assert SECRET not in record.getMessage()
 
 
@@ -158,6 +164,34 @@ def test_no_connection_shows_no_secret_of_the_settings(settings, driver, caplog)
     check(caplog, failure_of(driver, client, stream=False), client, client._transport.settings)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": f"http://me:{KEY}@api.test/v1"},
+        {"base_url": f"ftp://me:{KEY}@api.test/v1"},
+        {"base_url": f"http://[/v1?key={KEY}"},
+        {"proxy": f"http://me:{KEY}@proxy.test:port"},
+        {"proxy": f"gopher://me:{KEY}@proxy.test"},
+        {"headers": {"x-key": f"{KEY}\n"}},
+        {"headers": {"x key": KEY}},
+    ],
+)
+def test_a_setting_that_is_refused_shows_no_secret(settings, driver, caplog):
+    with pytest.raises(ConfigurationError) as failed:
+        driver.run(driver.client(**settings).chat("Hi"))
+    check(caplog, *chain_of(failed.value))
+
+
+@pytest.mark.parametrize("shown", [12, 20, len(KEY) - 1])
+def test_a_part_of_a_key_is_taken_out(shown, driver, wire_server, caplog):
+    wire_server.script(Answer.json({"error": {"message": f"Incorrect API key provided: {KEY[:shown]}***"}}, 401))
+
+    error = failure_of(driver, driver.client(), stream=False)
+
+    assert "provided: [secret]***" in str(error)
+    check(caplog, error)
+
+
 def test_an_endpoint_shows_neither_key_nor_headers(driver, caplog):
     check(caplog, driver.client(headers={"x-own": KEY})._settings.endpoint)
 
@@ -179,9 +213,6 @@ def test_a_success_shows_no_key(driver, wire_server, caplog):
 
 @pytest.mark.parametrize("stream", [False, True], ids=["chat", "stream"])
 def test_what_is_being_sent_shows_no_key(stream, driver, caplog):
-    from llm_connector import operations
-    from llm_connector.retry import Retry
-
     client = driver.client(headers={"x-api-key": KEY, "cookie": KEY}, base_url=f"http://127.0.0.1:1/v1?key={KEY}")
     rendered = client._settings.call("Hi", {}, stream=stream).rendered
     steps: Any = operations.open_stream(rendered, Retry(), 1) if stream else operations.chat(rendered, Retry())
@@ -241,3 +272,230 @@ def test_an_echoed_key_of_a_header_is_taken_out(wire_server):
     with pytest.raises(PermissionDeniedError) as refused:
         client.chat("Hi")
     assert KEY not in f"{refused.value} {refused.value!r} {refused.value.body}"
+
+
+# every kind of key
+
+UNHEARD = ("no answer", "no TLS", "refused")
+"""Faults by which nothing comes back."""
+
+IN_VARIABLES = ("a query", "headers of a call")
+"""What callers pass to each call, and addresses, stand in variables as they are."""
+
+
+class Everything:
+    """All that a caller, a log or a file gets to see, each under the name of what it came from."""
+
+    def __init__(self, driver: Driver, *, variables: bool) -> None:
+        self.driver = driver
+        self.variables = variables
+        self.seen: list[tuple[str, str]] = []
+
+    def add(self, name: str, *values: object) -> None:
+        self.seen += [(name, text) for value in values for text in texts_of(value)]
+
+    def add_answer(self, name: str, answer: ChatResponse) -> None:
+        self.add(name, answer, answer.adaptations, answer.headers, answer.raw)
+        self.seen += [(name, answer.model_dump_json()), (name, repr(answer.model_dump()))]
+        self.seen.append((name, pickle.dumps(answer).decode("latin-1")))
+
+    def perform(self, name: str, client: Any, key: Planted, timeout: Timeout) -> None:
+        """A chat, a stream and the rest of what a client can do."""
+        options = {**key.options, "timeout": timeout}
+        self.attempt(f"{name}, chat", lambda: self.driver.run(client.chat("Hi", **options)))
+        self.attempt(f"{name}, stream", lambda: self.stream(name, client.stream("Hi", **options)))
+        self.add(f"{name}, client", client, client._settings, client._settings.endpoint, client._transport)
+        if name in ("success", "401", "a text", *UNHEARD):
+            self.attempt(f"{name}, embed", lambda: self.driver.run(client.embed("Hi")))
+            self.attempt(f"{name}, models", lambda: self.driver.run(client.models()))
+
+    def stream(self, name: str, stream: Any) -> ChatResponse:
+        self.add(f"{name}, stream", stream)
+        try:
+            self.add(f"{name}, chunks", *self.driver.chunks(stream))
+        finally:
+            self.add_answer(f"{name}, partial", stream.partial)
+        response: ChatResponse = stream.response
+        return response
+
+    def attempt(self, name: str, call: Callable[[], Any]) -> None:
+        try:
+            result = call()
+        except LlmConnectorError as error:
+            self.add(name, error, copy.copy(error))
+            if self.variables and name.startswith(UNHEARD):  # those of others hold what the server sent
+                self.seen += [(f"{name}, variables", text) for text in frames_of(error)]
+            self.seen.append((f"{name}, pickled", pickle.dumps(error).decode("latin-1")))
+            if isinstance(error, StreamError) and error.partial is not None:
+                self.add_answer(name, error.partial)
+        else:
+            self.add(name, result)
+            if isinstance(result, ChatResponse):
+                self.add_answer(name, result)
+
+
+@pytest.fixture
+def spans() -> Iterator[Callable[[], str]]:
+    """All spans that were made, as text."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry.instrument(tracer_provider=provider)
+    yield lambda: "".join(span.to_json() for span in exporter.get_finished_spans())
+    telemetry.uninstrument()
+
+
+@pytest.mark.parametrize(
+    ("driver", "name"),
+    [*product([SyncDriver], SCHEMES), *product([AsyncDriver], ["a function", "a proxy", "sigv4"])],
+    indirect=["driver"],
+)
+def test_a_key_of_any_kind_is_found_nowhere(name, driver, wire_server, caplog, spans, recwarn):
+    scheme, forbidden = SCHEMES[name], set[str]()
+    everything = Everything(driver, variables=name not in IN_VARIABLES)
+    answers = {"success": succeeds(scheme.provider), **FAULTS}
+
+    with RawServer(lambda peer: peer.sendall(b"no TLS\r\n")) as plain:
+        places = {"": wire_server.url, "no TLS": plain.url.replace("http", "https", 1), "refused": "http://127.0.0.1:1"}
+        for place, url in places.items():
+            key = scheme.plant(url)
+            client = driver.client(scheme.provider, **{"api_key": None, **key.settings})
+            for fault, answer in answers.items() if not place else [(place, None)]:
+                wire_server._queue.clear()
+                wire_server.script(*[answer] * 4)
+                everything.perform(fault, client, key, Timeout(first_byte=0.05 if fault == "silence" else 10))
+            forbidden |= key.forbidden(wire_server.requests)
+
+    arrived = [
+        request for request in wire_server.requests if scheme.proof in (*request.headers, request.path.strip("a/"))
+    ]
+    assert arrived or scheme.proof == "?", "the key was not even sent"
+    assert len(everything.seen) > 500
+    everything.seen += [("a log", f"{record.getMessage()} {vars(record)}") for record in caplog.records if ours(record)]
+    everything.seen += [("a warning", str(warning.message)) for warning in recwarn]
+    everything.seen.append(("spans", spans()))
+    leaks = {place: around(secret, text) for place, text in everything.seen for secret in forbidden if secret in text}
+    assert not leaks, leaks
+
+
+def around(secret: str, text: str) -> str:
+    """Where a secret was found."""
+    at = text.index(secret)
+    return text[max(at - 80, 0) : at + len(secret)]
+
+
+def ours(record: logging.LogRecord) -> bool:
+    """Not of httpcore, whose debug log repeats the head of every answer."""
+    return record.name.partition(".")[0] != "httpcore"
+
+
+@pytest.mark.parametrize("name", [name for name in SCHEMES if name != "a proxy"])
+def test_a_cassette_holds_no_key(name, wire_server, vcr_config, tmp_path):
+    scheme = SCHEMES[name]
+    key = scheme.plant(wire_server.url)
+    wire_server.script(*[lambda request: Answer.json(OK.get(scheme.provider, completion(content="Hi")))] * 2)
+    settings: dict[str, Any] = {"model": "m", **key.settings}
+    recorder = vcr.VCR(**vcr_config, record_mode=RecordMode.ALL)
+
+    with (
+        recorder.use_cassette(str(tmp_path / "cassette.yaml")),
+        LlmClient(scheme.provider, **settings) as client,
+    ):
+        client.chat("Hi", **key.options)
+        list(client.stream("Hi", **key.options))
+
+    written = (tmp_path / "cassette.yaml").read_text("utf-8")
+    assert written.count("uri: ") == 2
+    assert not [secret for secret in key.forbidden(wire_server.requests) if secret in written]
+
+
+COMMANDS = {
+    "chat": ["chat", "-m", "m", "Hi"],
+    "chat as JSON": ["chat", "-m", "m", "--json", "Hi"],
+    "models": ["models"],
+    "models as JSON": ["models", "--json"],
+    "doctor": ["doctor"],
+    "doctor as JSON": ["doctor", "--json"],
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "command"), [*product(["openai"], COMMANDS), *product(["gemini", "zhipu"], ["chat", "doctor"])]
+)
+def test_the_command_line_shows_no_key(provider, command, wire_server, monkeypatch, capsys):
+    secrets = [planted(), planted(), planted()]
+    monkeypatch.setattr(Retry, "delay", lambda *_args, **_options: 0.0)
+    for name in find(provider).api_key_env or find(provider).optional_key_env:
+        monkeypatch.setenv(name, secrets[0])
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{secrets[1]}@proxy.test:3128")
+    first, *rest = COMMANDS[command]
+    where = ["-p", provider, "--base-url", f"{wire_server.url}/v1?key={secrets[2]}"]
+
+    for name, answer in {"success": succeeds(provider), **FAULTS}.items():
+        if name != "silence":
+            wire_server._queue.clear()
+            wire_server.script(*[answer] * 4)
+            main([first, *where, *rest])
+    if first == "doctor":
+        main(["providers"])
+        main(["providers", "--json"])
+
+    shown = "".join(capsys.readouterr())
+    assert len(shown) > 1000
+    sent = Planted({}, secrets).forbidden(wire_server.requests)
+    assert not {secret: around(secret, shown) for secret in sent if secret in shown}
+
+
+@pytest.mark.parametrize("name", ["bearer", "a function", "a query", "a signed token", "sigv4", "headers"])
+def test_a_gateway_passes_no_key_on(name, wire_server):
+    scheme = SCHEMES[name]
+    key = scheme.plant(wire_server.url)
+    gateway = Gateway(GatewayConfig(single(Upstream(scheme.provider, settings={**key.settings, "max_retries": 0}))))
+    answers = []
+
+    async def ask_everything() -> None:
+        for fault, answer in {"success": succeeds(scheme.provider), **FAULTS}.items():
+            for path, stream in product(["/v1/chat/completions", "/v1/messages", "/api/chat"], [True, False]):
+                if fault != "silence":
+                    wire_server._queue.clear()
+                    wire_server.script(answer, answer)
+                    body = {
+                        "model": "m",
+                        "max_tokens": 5,
+                        "messages": [{"role": "user", "content": "Hi"}],
+                        "stream": stream,
+                    }
+                    answers.append(await asked(gateway, "POST", path, json.dumps(body).encode()))
+        await gateway._backends.close()
+
+    asyncio.run(ask_everything())
+
+    assert {200, 400, 429, 502} <= {answer.status for answer in answers}
+    shown = repr(answers)
+    assert not [around(secret, shown) for secret in key.forbidden(wire_server.requests) if secret in shown]
+
+
+# the page
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("64 MB | `max_body_bytes`", limits.DEFAULT_MAX_BODY_BYTES >> 20),
+        ("8 MB | `max_event_bytes`", limits.DEFAULT_MAX_EVENT_BYTES >> 20),
+        ("300 s | `timeout=Timeout(first_byte", Timeout().first_byte),
+        ("120 s | `timeout=Timeout(idle", Timeout().idle),
+        ("120 s | none", LONGEST_WAIT),
+        ("2 | `max_retries`", limits.DEFAULT_RETRIES),
+        ("100 | none", operations._MAX_PAGES),
+        ("20 MB, 30 s | `fetch_media", FetchPolicy().max_bytes >> 20),
+        ("bodies to 32 MB", GatewayConfig(()).max_body_bytes >> 20),
+        ("heads to 64 KB", MAX_HEAD_BYTES >> 10),
+        ("inflated 256 KB at a time", PIECE >> 10),
+    ],
+)
+def test_the_page_names_the_bounds_as_they_are(words, value):
+    page = " ".join((Path(LIBRARY).parent / "SECURITY.md").read_text("utf-8").split())
+
+    assert words in page
+    assert f"{value:g}" in words
