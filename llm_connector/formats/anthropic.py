@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from llm_connector.errors import (
     APIError,
@@ -41,6 +41,9 @@ __all__ = ["FORMAT", "Anthropic", "MessageEncoder"]
 class Anthropic(Format):
     """Messages."""
 
+    wire: ClassVar[str] = "Anthropic Messages"
+    needs_max_tokens: ClassVar[bool] = True
+
     def parse_request(self, body: Json) -> Incoming:
         """Read the body of `POST v1/messages`."""
         request, stream, rest = parse_messages(body)
@@ -62,6 +65,8 @@ class Anthropic(Format):
             message = f"prompt is too long: {message}"  # the words by which clients know that they must compact
         told: dict[str, Any] = {"type": kind, "message": message}
         code = next((word for known, word in _CODES if isinstance(error, known)), None)
+        if isinstance(error, APIError) and str(error.code).startswith(_OF_THREADS):
+            code = error.code
         if code is not None:
             told["details"] = {"error_code": code}
         body: dict[str, Any] = {"type": "error", "error": told}
@@ -142,6 +147,10 @@ class MessageEncoder(BlockEncoder):
         """`error`, which ends the stream."""
         return (("error", self.format.render_error(error)[0]),)
 
+    def idle(self) -> Iterable[Output]:
+        """`ping`, which may stand anywhere."""
+        return (_event("ping"),)
+
     def _whole(self, block: dict[str, Any], signature: Any = None) -> list[Output]:
         number = self.next_number()
         events = [_event("content_block_start", index=number, content_block=block)]
@@ -163,6 +172,8 @@ _ERRORS: tuple[tuple[type[LlmConnectorError], str], ...] = (
     (TimeoutError, "timeout_error"),
 )
 _CODES = ((ContentFilterError, "content_filter"), (ModelNotFoundError, "model_not_found"))
+_OF_THREADS = "thread_"
+"""How the codes begin by which the official client knows what to send again; see `llm_connector.server.foreign`."""
 _STATUSES = {413: "request_too_large", 503: "overloaded_error", 504: "timeout_error", 529: "overloaded_error"}
 _REASONS = {
     "stop": "end_turn",

@@ -182,6 +182,8 @@ def _media(kind: str, block: Mapping[str, Any], place: str) -> AnyPart:
     more: dict[str, Any] = {"cache": cache_mark(block, f"{place}.")}
     if kind == "document" and block.get("title"):
         more["name"] = required_text(block, "title", f"{place}.")
+    if kind == "document" and block.get("citations") is not None:
+        more["citations"] = the_object(block["citations"], f"{place}.citations").get("enabled") is True
     if source["type"] == "url":
         address = required_text(source, "url", f"{place}.source.")
         if not address.lower().startswith(("http://", "https://")):

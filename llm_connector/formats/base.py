@@ -68,6 +68,10 @@ class Format:
     """How its streams are framed unless asked otherwise."""
     end_marker: ClassVar[str] = ""
     """The data that ends a stream of server-sent events."""
+    wire: ClassVar[str] = ""
+    """The name of the protocol that speaks it, whose servers understand what else a request holds."""
+    needs_max_tokens: ClassVar[bool] = False
+    """Whether no request may lack `max_tokens`, which then says what the client's own models write at most."""
 
     @abstractmethod
     def parse_request(self, body: Json) -> Incoming:
@@ -128,6 +132,10 @@ class Encoder:
         """The last event of an answer that failed: the error as the format reports it inside a stream."""
         return (("", self.format.render_error(error)[0]),)
 
+    def idle(self) -> Iterable[Output]:
+        """What says nothing, to be sent while there is nothing to say; none where the format has no word for it."""
+        return ()
+
     def whole(self, response: ChatResponse) -> dict[str, Any]:
         """The answer as one body, with what this writer measured."""
         return self.format.render_response(response, self.model)
@@ -182,7 +190,7 @@ def arguments_of(call: ToolCall) -> str:
 def status_of(error: LlmConnectorError) -> int:
     """The HTTP status that says what went wrong, to somebody who asks us instead of the provider."""
     if isinstance(error, APIError):
-        if error.status >= 400:
+        if 400 <= error.status <= 599:
             return error.status
         return next((status for kind, status in _STATUSES if isinstance(error, kind)), 502)
     if isinstance(error, ConfigurationError | UnsupportedError):

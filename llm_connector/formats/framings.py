@@ -73,6 +73,19 @@ class StreamWriter:
         """The last bytes of an answer that failed; none where none were written, so that a status can still say it."""
         return self._join(self._encoder.fail(error)) if self._written else b""
 
+    def idle(self) -> bytes:
+        """What keeps the connection alive while there is nothing to say; a reader passes it over.
+
+        It counts as written: from then on an error has to be told inside the stream.
+        """
+        if self._framing == "json":
+            return b""
+        block = self._join(self._encoder.idle())
+        if not block and self._framing == "sse":
+            block = b": keep-alive\n\n"
+            self._written = True
+        return block
+
     def _join(self, events: Iterable[Output]) -> bytes:
         frame = json_line if self._framing == "ndjson" else event_lines
         block = b"".join([frame(event) for event in events])

@@ -31,6 +31,7 @@ class Ollama(Format):
     """
 
     framing: ClassVar[str] = "ndjson"
+    wire: ClassVar[str] = "Ollama chat"
 
     generate: bool = False
     ids: bool = False
@@ -116,6 +117,10 @@ class LineEncoder(Encoder):
         refused = (self._line(response.refusal),) if response.refusal and not response.text else ()
         name, line = self._line("")
         return (*refused, (name, {**line, **ending(response), **self._durations(response)}))
+
+    def idle(self) -> Iterable[Output]:
+        """A line without text: readers of these lines cannot read an empty one."""
+        return (("", self._format.line(self.model, self.clock(), self._format.said(""))),)
 
     def whole(self, response: ChatResponse) -> dict[str, Any]:
         """The answer as one object, with the time that it took."""

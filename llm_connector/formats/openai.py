@@ -50,6 +50,7 @@ class OpenAI(Format):
     """Chat Completions. `usage`: a stream ends with a chunk of usage, as `stream_options.include_usage` asks."""
 
     end_marker: ClassVar[str] = "[DONE]"
+    wire: ClassVar[str] = "Chat Completions"
 
     usage: bool = True
 

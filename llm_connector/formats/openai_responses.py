@@ -9,12 +9,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from llm_connector.errors import LlmConnectorError
 from llm_connector.formats.base import Encoder, Format, Incoming, Output, arguments_of, made_up, status_of
 from llm_connector.formats.openai import error_object
-from llm_connector.formats.responses_requests import parse_responses
+from llm_connector.formats.responses_requests import SIGNED, parse_responses
 from llm_connector.formats.sequence import BlockEncoder, OpenBlock
 from llm_connector.protocols.assembly import Assembly, ReasoningBlock, TextBlock
 from llm_connector.protocols.responses_messages import CUSTOM_CALL, bare_reasoning, phase_mark
@@ -34,6 +34,8 @@ _UNASKED: Mapping[str, Any] = {"parallel_tool_calls": True, "tool_choice": "auto
 @dataclass(frozen=True)
 class OpenAIResponses(Format):
     """Responses. `echo`: what the request said, which its answer repeats."""
+
+    wire: ClassVar[str] = "Responses"
 
     echo: Mapping[str, Any] = field(default_factory=dict)
 
@@ -145,10 +147,11 @@ class ResponseEncoder(BlockEncoder):
 
     def fail(self, error: LlmConnectorError) -> Iterable[Output]:
         """`response.failed`, with what had been written."""
+        begun = self.start()
         told = error_object(error)
         failed = {"code": told["code"] or told["type"], "message": told["message"]}
         response = {**self._head, "status": "failed", "error": failed, "output": self._output}
-        return [self._event("response.failed", response=response)]
+        return [*begun, self._event("response.failed", response=response)]
 
     def _close_text(self, block: OpenBlock) -> list[Output]:
         cited = block.source.citations if isinstance(block.source, TextBlock) else []
@@ -263,7 +266,7 @@ def _items(part: AnyPart, phase: str | None) -> list[dict[str, Any]]:
     match part:
         case Text(text=text) if text:
             return [_message([{**_output_text(text), "annotations": _annotations(part.citations or ())}], phase)]
-        case Reasoning() if part.text or part.encrypted or part.id:
+        case Reasoning() if part.text or part.encrypted or part.signature or part.id:
             return [{**_reasoning_item(part), "id": part.id or made_up("rs_")}]
         case ToolCall():
             return [_call_item(part.id, part.name, arguments_of(part), _call_extra(part.extra))]
@@ -289,7 +292,8 @@ def _summary(text: str) -> dict[str, Any]:
 def _reasoning_item(part: Reasoning) -> dict[str, Any]:
     details = part.details[0] if part.details else {}
     item = dict(details) if details.get("type") == "reasoning" else bare_reasoning(part.text)
-    return {**item, "encrypted_content": part.encrypted} if part.encrypted else item
+    state = part.encrypted or (f"{SIGNED}{part.signature}" if part.signature else None)
+    return {**item, "encrypted_content": state} if state else item
 
 
 def _call_item(call_id: str, name: str, arguments: str, extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from llm_connector.errors import ConfigurationError, UnsupportedError
-from llm_connector.types import CacheMark, ChatRequest, Effort, Message, ReasoningOption, Text, Tool
+from llm_connector.types import EFFORTS, CacheMark, ChatRequest, Message, ReasoningOption, Text, Tool
+from llm_connector.types.part import mark_of
 from llm_connector.wire import Json
 
 __all__ = [
     "BOOLEAN",
-    "EFFORTS",
     "INTEGER",
     "NUMBER",
     "OBJECT",
@@ -57,18 +57,6 @@ BOOLEAN: Kind = (lambda value: isinstance(value, bool), "true or false")
 STRING: Kind = (lambda value: isinstance(value, str), "a string")
 STRINGS: Kind = (_is_text_or_texts, "a string or a list of them")
 OBJECT: Kind = (lambda value: isinstance(value, dict), "an object")
-
-EFFORTS: Mapping[str, Effort | bool] = {
-    "none": False,
-    "minimal": "minimal",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "max",
-    "ultra": "max",
-    "max": "max",
-}
-"""The words of all formats for an effort."""
 
 
 def the_object(body: Json, place: str = "the request") -> dict[str, Any]:
@@ -142,11 +130,7 @@ def effort_asked(word: Any, place: str) -> ReasoningOption:
 def cache_mark(item: Mapping[str, Any], place: str = "") -> CacheMark:
     """What a `cache_control` marks."""
     control = item.get("cache_control")
-    if control is None:
-        return None
-    control = the_object(control, f"{place}cache_control")
-    ttl = control.get("ttl")
-    return ttl if ttl in ("5m", "1h") else True
+    return None if control is None else mark_of(the_object(control, f"{place}cache_control"))
 
 
 @contextmanager

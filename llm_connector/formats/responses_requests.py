@@ -47,7 +47,10 @@ from llm_connector.types import (
 )
 from llm_connector.wire import Json
 
-__all__ = ["parse_responses"]
+__all__ = ["SIGNED", "parse_responses"]
+
+SIGNED = "signature:"
+"""What stands before the signature of a thought where the wire has a place for encrypted thoughts only."""
 
 _SETTINGS: Table = {
     "temperature": ("temperature", NUMBER),
@@ -197,10 +200,13 @@ def _thought(item: Mapping[str, Any], place: str) -> Reasoning:
     text = "\n\n".join(text for text in texts if text)
     details = {name: value for name, value in item.items() if name not in _NOT_DETAILS and value not in (None, [])}
     details.setdefault("summary", [])
+    state = item.get("encrypted_content")
+    signature = state.removeprefix(SIGNED) if isinstance(state, str) and state.startswith(SIGNED) else None
     return Reasoning(
         text,
         id=item.get("id"),
-        encrypted=item.get("encrypted_content"),
+        encrypted=state if signature is None else None,
+        signature=signature,
         details=None if details == bare_reasoning(text) else [details],
     )
 

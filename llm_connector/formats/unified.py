@@ -80,8 +80,12 @@ class UnifiedEncoder(Encoder):
             return (("", {"reasoning": chunk.reasoning}),)
         return (("", {"tool_call": _call(chunk.tool_call)}),) if chunk.tool_call is not None else ()
 
+    def idle(self) -> Iterable[Output]:
+        """No text."""
+        return (("", {"content": ""}),)
+
     def finish(self, response: ChatResponse) -> Iterable[Output]:
-        """Why it ended, what it cost, and who answered."""
+        """Why it ended, what it cost, who answered, and what was not sent as it was asked for."""
         return (("", _end(response, self.model)),)
 
 
@@ -103,4 +107,7 @@ def _end(response: ChatResponse, model: str | None) -> dict[str, Any]:
     if response.usage != Usage():
         end["usage"] = response.usage.model_dump(exclude_none=True, exclude={"details"})
     known = {"model": response.model or model, "id": response.id}
-    return end | {name: value for name, value in known.items() if value}
+    end |= {name: value for name, value in known.items() if value}
+    if response.adaptations:
+        end["adaptations"] = [adaptation.model_dump() for adaptation in response.adaptations]
+    return end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import json
@@ -188,7 +189,10 @@ OTHERS = {"server_tool_use", "url_citation"}  # handed on as they came; the gene
 def accept(kind: Any, value: Any) -> None:
     """The official type takes the value; the clients themselves do not check what they read."""
     if not any(f'"{word}"' in json.dumps(value) for word in OTHERS):
-        TypeAdapter(kind).validate_python(value)
+        adapter(kind).validate_python(value)
+
+
+adapter = functools.cache(TypeAdapter)
 
 
 @pytest.mark.parametrize("wire", WIRES)
