@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 
+from benchmarks.gateway import parted
 from benchmarks.langchain_rows import langchain
 from benchmarks.llama_index_rows import llama_index
 from benchmarks.report import page, table
@@ -50,7 +51,8 @@ def main() -> None:
             print(f"{group.name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
     if options.write:
         (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs" / "performance.md").write_text(page(tables, rounds))
+        path = ROOT / "docs" / "performance.md"
+        path.write_text(page(tables, rounds) + parted(path)[1])
 
 
 if __name__ == "__main__":

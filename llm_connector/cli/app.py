@@ -151,6 +151,49 @@ def doctor(
     return run(provider, base_url=base_url, region=region, as_json=as_json)
 
 
+@app.command()
+@reported
+def serve(
+    provider: ProviderName = DEFAULT_PROVIDER,
+    model: Annotated[
+        str | None,
+        typer.Option("-m", "--model", metavar="NAME", help="Answer with this one, whatever clients ask for."),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option("-c", "--config", metavar="FILE", help="TOML: several providers, models, fallbacks.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Default: 127.0.0.1, this machine only.")] = None,
+    port: Annotated[int | None, typer.Option(metavar="N", help="Default: 8642; 0 for any that is free.")] = None,
+    api_key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="What clients must send; may be repeated. Or LLM_CONNECTOR_SERVE_API_KEY."),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="Whose web pages may ask; may be repeated.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes. Default: 1.")] = None,
+    base_url: BaseUrl = None,
+    region: Region = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print a line per request.")] = False,
+) -> None:
+    """Serve any provider to programs that speak OpenAI, Anthropic or Ollama."""
+    from llm_connector.cli.serve import run
+
+    run(
+        provider,
+        model,
+        config,
+        base_url=base_url,
+        region=region,
+        verbose=verbose,
+        host=host,
+        port=port,
+        workers=workers,
+        api_keys=api_key,
+        cors_origins=cors_origin,
+    )
+
+
 @ollama_app.command("list")
 @reported
 def ollama_list(host: Host = None, as_json: AsJson = False) -> None:

@@ -42,7 +42,6 @@ def test_every_quirk_id_is_covered_or_listed(catalogue, tested):
 def test_the_lists_name_what_they_say(catalogue, tested):
     missing, partly = listed("Not covered yet"), listed("Covered in part")
 
-    assert missing
     assert partly
     assert sorted((missing | partly | tested) - catalogue) == [], "no such entry"
     assert sorted(missing & tested) == [], "it is covered now: take it off the list"

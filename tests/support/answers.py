@@ -119,10 +119,13 @@ def outline(reading: Reading) -> Any:
 
 def streamed(body: bytes | Iterable[bytes], rendered: RenderedChat | None = None) -> Reading:
     """What `stream()` gives for a body in these blocks."""
-    rendered = rendered or ask(stream=True)
+    return decode(open_decoder(rendered or ask(stream=True)), [body] if isinstance(body, bytes) else body)
+
+
+def open_decoder(rendered: RenderedChat) -> ChatDecoder:
+    """The decoder of a stream that has been opened."""
     response = HttpResponse(200, {"content-type": "text/event-stream"})
-    decoder = finished(open_stream(rendered, NO_RETRY, MAX_EVENT_BYTES), response).decoder
-    return decode(decoder, [body] if isinstance(body, bytes) else body)
+    return finished(open_stream(rendered, NO_RETRY, MAX_EVENT_BYTES), response).decoder
 
 
 def decode(decoder: ChatDecoder, blocks: Iterable[bytes]) -> Reading:

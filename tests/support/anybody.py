@@ -1,7 +1,8 @@
 """A server of every chat format that documentation and examples use: it answers, thinks and calls tools.
 
 It reads the request and answers in the format of its path, streamed if that was asked for. With tools it calls the
-first one, and answers in words once it has a result.
+first one, and answers in words once it has a result. `saying(...)` answers in the format of the path too, with given
+words.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from tests.support.wire_server import Answer, Request, Scripted, Stream, ndjson, sse
 
 THOUGHT = "Let me think."
 THINKERS = re.compile(r"reasoner|seed|glm|v4|r1|qwen3|claude.*thinking", re.IGNORECASE)
+SIGNATURE = "c2lnbmVk"
 USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19}
 
 
@@ -32,14 +34,28 @@ class Turn:
 
     @property
     def words(self) -> list[str]:
-        return re.findall(r"\S+\s*", self.text)
+        return re.findall(r"\s*\S+\s*", self.text)
 
 
 def anybody(request: Request) -> Scripted:
     """The answer to a request of any format."""
     path = unquote(request.path.partition("?")[0])
+    for ending, (read, write) in CHATS.items():
+        if re.search(ending, path):
+            return write(request, turn(*read(request)))
     answer = next((answer for ending, answer in FORMATS.items() if re.search(ending, path)), None)
     return answer(request) if answer else Answer.json({"error": {"message": f"no such path: {path}"}}, 404)
+
+
+def saying(text: str = "", thought: str = "", tool: str = "", arguments: str = "{}") -> Callable[[Request], Scripted]:
+    """An answer with these words, in whichever chat format the request comes."""
+
+    def answer(request: Request) -> Scripted:
+        path = unquote(request.path.partition("?")[0])
+        read, write = next(chat for ending, chat in CHATS.items() if re.search(ending, path))
+        return write(request, Turn(read(request)[0], text, thought, tool, arguments))
+
+    return answer
 
 
 def hello(model: str) -> str:
@@ -51,12 +67,13 @@ def turn(model: str, messages: Iterable[Mapping[str, Any]], tools: Any) -> Turn:
     """What to say."""
     thought = THOUGHT if THINKERS.search(model) else ""
     last = list(messages)[-1]
-    answered = last["role"] == "tool" or "tool_result" in json.dumps(last.get("content"))
+    said = json.dumps(last.get("content") or last.get("parts"), ensure_ascii=False)
+    answered = last["role"] == "tool" or "tool_result" in said or "functionResponse" in said
     if not tools or answered:
         return Turn(model, hello(model), thought)
     tool = tools[0].get("function", tools[0])
-    schema = tool.get("parameters") or tool.get("input_schema") or {}
-    place = re.search(r"\b[Ii]n ([A-Z]\w+)", json.dumps(last.get("content"), ensure_ascii=False))
+    schema = tool.get("parameters") or tool.get("input_schema") or tool.get("parametersJsonSchema") or {}
+    place = re.search(r"\b[Ii]n ([A-Z]\w+)", said)
     arguments = {
         name: _value(kind, place[1] if place else "Oslo") for name, kind in schema.get("properties", {}).items()
     }
@@ -67,9 +84,17 @@ def _value(schema: Mapping[str, Any], place: str) -> Any:
     return 7 if schema.get("type") in ("integer", "number") else schema.get("enum", [place])[0]
 
 
-def _completion(request: Request) -> Scripted:
+Asked: TypeAlias = tuple[str, list[Mapping[str, Any]], Any]
+"""The model, the messages and the tools of a request."""
+
+
+def _in_body(request: Request) -> Asked:
     body = request.json
-    said = turn(body["model"], body["messages"], body.get("tools"))
+    return body.get("model") or "claude", body["messages"], body.get("tools")
+
+
+def _completion(request: Request, said: Turn) -> Scripted:
+    body = request.json
     call = {"id": "call_1", "type": "function", "function": {"name": said.tool, "arguments": said.arguments}}
     finish = "tool_calls" if said.tool else "stop"
     head = {"id": "chatcmpl-1", "created": 1, "model": said.model}
@@ -93,59 +118,86 @@ def _completion(request: Request) -> Scripted:
     return Stream(sse(*events, event(finish), {**head, "choices": [], "usage": USAGE}))
 
 
-def _messages(request: Request) -> Scripted:
+_GROWING = ("text", "thinking", "signature", "input")
+
+
+def _messages(request: Request, said: Turn) -> Scripted:
     body = request.json
-    model = body.get("model") or "claude"
-    said = turn(model, body["messages"], body.get("tools"))
-    block: dict[str, Any] = {"type": "text", "text": said.text}
+    blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []  # each block, and the deltas that bring it
+    if said.thought:
+        signature = {"signature": SIGNATURE}
+        deltas = [{"type": "thinking_delta", "thinking": said.thought}, {"type": "signature_delta", **signature}]
+        blocks.append(({"type": "thinking", "thinking": said.thought, **signature}, deltas))
     if said.tool:
-        block = {"type": "tool_use", "id": "toolu_1", "name": said.tool, "input": json.loads(said.arguments)}
-    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model}
+        call = {"type": "tool_use", "id": "toolu_1", "name": said.tool, "input": json.loads(said.arguments)}
+        blocks.append((call, [{"type": "input_json_delta", "partial_json": said.arguments}]))
+    else:
+        deltas = [{"type": "text_delta", "text": word} for word in said.words]
+        blocks.append(({"type": "text", "text": said.text}, deltas))
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": said.model}
     stop = "tool_use" if said.tool else "end_turn"
     usage = {"input_tokens": 12, "output_tokens": 7}
     if not (body.get("stream") or "stream" in request.path.lower()):
-        return Answer.json({**head, "content": [block], "stop_reason": stop, "usage": usage})
-    empty = {**block, "input": {}} if said.tool else {**block, "text": ""}
-    delta = {"type": "text_delta", "text": said.text}
-    if said.tool:
-        delta = {"type": "input_json_delta", "partial_json": said.arguments}
-    events: list[dict[str, Any]] = [
-        {
-            "type": "message_start",
-            "message": {**head, "content": [], "usage": {"input_tokens": 12, "output_tokens": 1}},
-        },
-        {"type": "content_block_start", "index": 0, "content_block": empty},
-        {"type": "content_block_delta", "index": 0, "delta": delta},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 7}},
-        {"type": "message_stop"},
-    ]
-    return Stream(sse(*events, named=True, done=False))
+        content = [block for block, _ in blocks]
+        return Answer.json({**head, "content": content, "stop_reason": stop, "usage": usage})
+    first = {**head, "content": [], "usage": {"input_tokens": 12, "output_tokens": 1}}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": first}]
+    for index, (block, deltas) in enumerate(blocks):
+        empty = {name: type(value)() if name in _GROWING else value for name, value in block.items()}
+        events.append({"type": "content_block_start", "index": index, "content_block": empty})
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        events.append({"type": "content_block_stop", "index": index})
+    events.append({"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 7}})
+    return Stream(sse(*events, {"type": "message_stop"}, named=True, done=False))
 
 
-def _ollama_chat(request: Request) -> Scripted:
+def _in_contents(request: Request) -> Asked:
     body = request.json
-    said = turn(body["model"], body["messages"], body.get("tools"))
+    tools = [tool for group in body.get("tools", ()) for tool in group["functionDeclarations"]]
+    return re.findall(r"models/([^:]+):", request.path)[0], body["contents"], tools
+
+
+def _contents(request: Request, said: Turn) -> Scripted:
+    parts: list[dict[str, Any]] = [{"text": said.thought, "thought": True}] if said.thought else []
+    parts += [{"text": word} for word in said.words]
+    if said.tool:
+        call = {"name": said.tool, "args": json.loads(said.arguments)}
+        parts.append({"functionCall": call, "thoughtSignature": SIGNATURE})
+    counts = {"promptTokenCount": 12, "candidatesTokenCount": 7, "totalTokenCount": 19}
+    if said.thought:
+        counts |= {"candidatesTokenCount": 5, "thoughtsTokenCount": 2}
+
+    def event(*parts: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        candidate = {"index": 0, "content": {"role": "model", "parts": parts}, **more}
+        return {"candidates": [candidate], "usageMetadata": counts, "modelVersion": said.model, "responseId": "r-1"}
+
+    if "stream" not in request.path:
+        return Answer.json(event(*parts, finishReason="STOP"))
+    return Stream(sse(*map(event, parts), event({"text": ""}, finishReason="STOP"), done=False))
+
+
+def _ollama_chat(request: Request, said: Turn) -> Scripted:
+    body = request.json
     head = {"model": said.model, "created_at": "2026-11-01T10:00:00Z"}
     end = {"done": True, "done_reason": "stop", "prompt_eval_count": 12, "eval_count": 7}
-    message: dict[str, Any] = {"role": "assistant", "content": said.text}
-    if said.thought:
-        message["thinking"] = said.thought
+    empty: dict[str, Any] = {"role": "assistant", "content": ""}
+    pieces: list[dict[str, Any]] = [{"thinking": said.thought}] if said.thought else []
+    pieces += [{"content": word} for word in said.words]
     if said.tool:
-        message["tool_calls"] = [{"function": {"name": said.tool, "arguments": json.loads(said.arguments)}}]
+        pieces.append({"tool_calls": [{"function": {"name": said.tool, "arguments": json.loads(said.arguments)}}]})
     if body.get("stream") is False:
-        return Answer.json({**head, "message": message, **end})
-    empty = {"role": "assistant", "content": ""}
-    pieces = [{**empty, "thinking": said.thought}] if said.thought else []
-    pieces += [{**empty, "content": word} for word in said.words] or [message]
-    lines = [{**head, "message": piece, "done": False} for piece in pieces]
+        whole = {name: value for piece in pieces for name, value in piece.items()}
+        return Answer.json({**head, "message": {**empty, **whole, "content": said.text}, **end})
+    lines = [{**head, "message": {**empty, **piece}, "done": False} for piece in pieces]
     return Stream(ndjson(*lines, {**head, "message": empty, **end}), {"content-type": "application/x-ndjson"})
 
 
-def _dashscope(request: Request) -> Scripted:
+def _in_input(request: Request) -> Asked:
     body = request.json
-    parameters = body.get("parameters", {})
-    said = turn(body["model"], body["input"]["messages"], parameters.get("tools"))
+    return body["model"], body["input"]["messages"], body.get("parameters", {}).get("tools")
+
+
+def _dashscope(request: Request, said: Turn) -> Scripted:
     function = {"name": said.tool, "arguments": said.arguments}
     call = {"id": "call_1", "index": 0, "type": "function", "function": function}
     usage = {"input_tokens": 12, "output_tokens": 7, "total_tokens": 19}
@@ -202,17 +254,23 @@ def _pull(request: Request) -> Scripted:
     return Stream(lines, {"content-type": "application/x-ndjson"})
 
 
+CHATS: dict[str, tuple[Callable[[Request], Asked], Callable[[Request, Turn], Scripted]]] = {
+    r"/chat/completions$": (_in_body, _completion),
+    r"/v1/messages$|:(stream)?rawPredict$|/invoke(-with-response-stream)?$": (_in_body, _messages),
+    r"/api/chat$": (_in_body, _ollama_chat),
+    r":(stream)?[gG]enerateContent$": (_in_contents, _contents),
+    r"/services/aigc/.+/generation$": (_in_input, _dashscope),
+}
+"""How the requests of a path are read, and answers to them written."""
+
+
 FORMATS: dict[str, Callable[[Request], Scripted]] = {
-    r"/chat/completions$": _completion,
-    r"/v1/messages$|:(stream)?rawPredict$|/invoke(-with-response-stream)?$": _messages,
-    r"/api/chat$": _ollama_chat,
     r"/api/tags$": lambda request: Answer.json({"models": [TAGS]}),
     r"/api/ps$": lambda request: Answer.json({"models": [TAGS]}),
     r"/api/version$": lambda request: Answer.json({"version": "0.13.0"}),
     r"/api/show$": _show,
     r"/api/pull$": _pull,
     r"/api/(delete|copy)$": lambda request: Answer(),
-    r"/services/aigc/.+/generation$": _dashscope,
     r"/embeddings$": _embeddings,
     r"/rerank$": _rerank,
     r"/models$": _models,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import logging
 import re
 import runpy
 from collections.abc import Iterator
@@ -85,12 +86,16 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 
 def printed(program: Path) -> str:
-    """What a program prints, run in this process."""
+    """What a program prints, run in this process, whose log it leaves as it was."""
+    logger = logging.getLogger("llm_connector")
+    handlers, level = [*logger.handlers], logger.level
     try:
         with contextlib.redirect_stdout(io.StringIO()) as output:
             runpy.run_path(str(program), run_name="__main__")
     finally:
         close_left_loop()
+        logger.handlers[:] = handlers
+        logger.setLevel(level)
     return output.getvalue()
 
 

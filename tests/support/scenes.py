@@ -46,6 +46,22 @@ OVERLOADED = sse(
 FILTERED = refusal(
     400, "The prompt was filtered.", code="content_filter", innererror={"code": "ResponsibleAIPolicyViolation"}
 )
+REFUSED_FIELD = refusal(
+    400,
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+    param="max_tokens",
+    code="unsupported_parameter",
+)
+CUT_PROMPT = Answer.json(
+    {
+        "model": "llama3.2",
+        "message": {"role": "assistant", "content": "It is about the end."},
+        "done": True,
+        "done_reason": "stop",
+        "prompt_eval_count": 2050,
+        "eval_count": 6,
+    }
+)
 
 SCENES: dict[str, Scene] = {
     "anybody": Scene((anybody,) * 100),
@@ -54,6 +70,11 @@ SCENES: dict[str, Scene] = {
     "down": Scene(moved=False),
     "busy": Scene((BUSY,)),
     "busy, then free": Scene((SHORTLY, SHORTLY, anybody)),
+    "busy, then another": Scene((BUSY, anybody)),
+    "one": Scene((anybody,)),
+    "three": Scene((anybody,) * 3),
+    "one that learns": Scene((REFUSED_FIELD, anybody, anybody)),
+    "cut prompt": Scene((CUT_PROMPT,)),
     "wrong key": Scene((refusal(401, "Incorrect API key provided", code="invalid_api_key"),)),
     "key of another region": Scene((refusal(401, "Invalid Authentication"), anybody)),
     "no balance": Scene((refusal(402, "Insufficient Balance"),)),
