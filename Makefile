@@ -44,7 +44,7 @@ rag: $(VENV)/.llama_index ## Answer from a document with LlamaIndex, on the embe
 	@$(RUN) integrations/llama_index/examples/01_rag.py
 
 test: $(VENV)/.dev ## Run the whole suite; ARGS="-k name" goes to pytest
-	@$(RUN) -m pytest -n auto --dist loadgroup $(ARGS)
+	@EXAMPLES=$${EXAMPLES:-100} $(RUN) -m pytest -n auto --dist loadgroup $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the suite without the embedded model
 	@$(RUN) -m pytest -n auto --dist loadgroup -m "not local" $(ARGS)
@@ -90,7 +90,7 @@ bench: $(VENV)/.dev ## Measure speed and memory beside raw httpx and the officia
 	@$(RUN) -m benchmarks $(ARGS)
 
 clean: ## Remove environments, caches and build results
-	rm -rf .venv .venv-* build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* build dist .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose interpreter is gone, or that was moved here with its folder, is set up again.
