@@ -127,11 +127,11 @@ def test_a_connection_that_was_given_away_is_not_closed_under_its_request(clock)
     assert (Assignment(pool)(), elsewhere.connection) == ([], None), "to make room for another"
 
 
-def test_a_connection_is_given_to_one_request_only(clock):
-    pool = Pool([Connection(), Connection()], [first := Request(), second := Request()])
-    assign = Assignment(pool)
-    assign()
-    assert {first.connection, second.connection} == set(pool._connections)
+def test_what_waits_is_used_before_anything_is_opened(clock):
+    pool = Pool([waiting := Connection()], [first := Request(), second := Request()])
+    Assignment(pool)()
+    assert first.connection is second.connection is waiting, "the first to write has it, the other asks again"
+    waiting.idle = False
     pool._requests.append(third := Request())
-    assign()
-    assert third.connection not in (None, first.connection, second.connection)
+    Assignment(pool)()
+    assert third.connection not in (None, waiting)

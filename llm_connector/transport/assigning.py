@@ -1,7 +1,6 @@
 """Requests to connections, as httpcore's pools do it, at a cost that grows with their number and not with its square.
 
-httpcore asks the operating system about every idle connection at each request, counts all of them for each, and gives
-one to several requests, of which all but one have to ask again.
+httpcore asks the operating system about every idle connection at each request, and counts all of them for each.
 """
 
 from __future__ import annotations
@@ -33,27 +32,28 @@ class Assignment:
         queued = [request for request in pool._requests if request.is_queued()]
         if not queued:
             return unwanted + self._surplus()
-        taken = self._taken()
         for request in queued:
-            connection = self._usable(request.request.url.origin, taken, unwanted)
+            connection = self._usable(request.request.url.origin, unwanted)
             if connection is not None:
-                taken.add(id(connection))
                 request.assign_to_connection(connection)
         return unwanted
 
-    def _usable(self, origin: Any, taken: set[int], unwanted: list[Any]) -> Any:
-        """A connection to the origin, a new one if none is free; None where there are as many as may be."""
+    def _usable(self, origin: Any, unwanted: list[Any]) -> Any:
+        """A connection to the origin, a new one if none is free; None where there are as many as may be.
+
+        One that waits may be given to several requests, as httpcore does: the first to write has it, and the others ask
+        again. So a burst is spread over the time that its answers take, instead of being in memory all at once.
+        """
         pool = self._pool
         for connection in list(pool._connections):
-            free = connection.can_handle_request(origin) and connection.is_available()
-            if not free or id(connection) in taken:  # taken by a request that has not used it yet
+            if not (connection.can_handle_request(origin) and connection.is_available()):
                 continue
             if not connection.has_expired():
                 return connection
             pool._connections.remove(connection)
             unwanted.append(connection)
         if len(pool._connections) >= pool._max_connections:
-            unwanted += self._take_idle(1, taken)
+            unwanted += self._take_idle(1)
         if len(pool._connections) >= pool._max_connections:
             return None
         connection = pool.create_connection(origin)
@@ -66,14 +66,11 @@ class Assignment:
         if len(pool._connections) <= pool._max_keepalive_connections:
             return []
         idle = sum(connection.is_idle() for connection in pool._connections)
-        return self._take_idle(max(idle - pool._max_keepalive_connections, 0), self._taken())
+        return self._take_idle(max(idle - pool._max_keepalive_connections, 0))
 
-    def _taken(self) -> set[int]:
-        """The connections that requests have been given."""
-        return {id(request.connection) for request in self._pool._requests}
-
-    def _take_idle(self, most: int, taken: set[int]) -> list[Any]:
+    def _take_idle(self, most: int) -> list[Any]:
         """Take connections that wait; one that was given to a request is idle until that request is written."""
+        taken = {id(request.connection) for request in self._pool._requests}
         return self._take(lambda connection: connection.is_idle() and id(connection) not in taken, most)
 
     def _take(self, which: Any, most: int | None = None) -> list[Any]:
