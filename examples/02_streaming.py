@@ -13,7 +13,7 @@ with client.stream("Tell me a story about a cat.", max_tokens=40) as stream:
 response = stream.response  # of the type that chat() returns
 print(f"\n{stream.status}: {response.finish_reason}, {response.usage.output_tokens} tokens")
 
-with client.stream("Count from one to one hundred.", max_tokens=400, temperature=0) as stream:
+with client.stream("Tell me a long story about a dog.", max_tokens=400) as stream:
     for chunk in stream:
         print(chunk.text, end="", flush=True)
         if len(stream.partial.text) > 20:
