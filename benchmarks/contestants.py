@@ -229,15 +229,7 @@ class OursWithObjects(Ours):
 
 
 class OursOverAiohttp(Ours):
-    """The async client over `httpx-aiohttp`. A number, since without one aiohttp falls back to its own 100."""
+    """The async client over aiohttp's pool."""
 
     def create_async(self) -> Any:
-        httpx, bridge = importlib.import_module("httpx"), importlib.import_module("httpx_aiohttp")
-        limits = httpx.Limits(max_connections=2000)
-        self.injected = httpx.AsyncClient(transport=bridge.AiohttpTransport(limits=limits), timeout=600)
-        name = PROVIDERS[self.wire]
-        return self.clients[1](name, model="m", http_client=self.injected, **self.settings)
-
-    async def close(self, client: Any) -> None:
-        await client.aclose()
-        await self.injected.aclose()
+        return self.clients[1](PROVIDERS[self.wire], model="m", http_client="aiohttp", **self.settings)

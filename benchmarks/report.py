@@ -15,7 +15,7 @@ from benchmarks.rows import Group, Row, Target
 from benchmarks.runner import ROOT, Job, Samples
 
 PACKAGES = (
-    *("httpx", "pydantic", "httpx-aiohttp", "aiohttp", "openai", "anthropic", "ollama"),
+    *("httpx", "pydantic", "aiohttp", "openai", "anthropic", "ollama"),
     *("langchain-core", "langchain-openai", "llama-index-core", "llama-index-llms-openai"),
 )
 PEERS = {"chat_completions": "openai", "anthropic": "anthropic", "ollama": "ollama"}

@@ -31,7 +31,7 @@ from llm_connector import (
     TransportError,
 )
 from tests.support.answers import completion
-from tests.support.drivers import DRIVERS, KEY, Driver, RawServer, unfinished, words
+from tests.support.drivers import KEY, TRANSPORTS, Driver, RawServer, unfinished, words
 from tests.support.wire_server import Answer, Answering, Pause, Refuse, Request, Stream, WireServer, sse
 
 CHAT = "/v1/chat/completions"
@@ -41,7 +41,7 @@ GZIP = {"content-encoding": "gzip"}
 SSE_GZIP = {"content-type": "text/event-stream", "content-encoding": "gzip"}
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda kind: kind.name)
+@pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.name)
 def driver(request: pytest.FixtureRequest, wire_server: WireServer) -> Iterator[Driver]:
     driver: Driver = request.param(wire_server)
     yield driver

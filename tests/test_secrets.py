@@ -44,7 +44,7 @@ from llm_connector.transport.inflate import PIECE
 from llm_connector.wire import FetchPolicy, HttpRequest, Send
 from tests.support.answers import completion
 from tests.support.asgi import asked
-from tests.support.drivers import DRIVERS, KEY, AsyncDriver, Driver, RawServer, SyncDriver, words
+from tests.support.drivers import KEY, TRANSPORTS, AsyncDriver, Driver, RawServer, SyncDriver, words
 from tests.support.planted import FAULTS, OK, SCHEMES, Planted, chain_of, planted, succeeds, texts_of
 from tests.support.wire_server import Answer, Answering, Pause, Refuse, Stream, WireServer, sse
 
@@ -52,7 +52,7 @@ SECRET = "planted"
 LIBRARY = str(Path(__file__).parent.parent / "llm_connector")
 
 
-@pytest.fixture(params=DRIVERS, ids=lambda kind: kind.name)
+@pytest.fixture(params=TRANSPORTS, ids=lambda kind: kind.name)
 def driver(request: pytest.FixtureRequest, wire_server: WireServer) -> Iterator[Driver]:
     driver: Driver = request.param(wire_server)
     yield driver

@@ -27,9 +27,9 @@ def run(
     **given: Any,
 ) -> None:
     """Serve one provider, or what a file says. `given` are fields of the configuration; those that are None are not."""
-    missing = [package for package in ("starlette", "uvicorn") if find_spec(package) is None]
+    missing = [package for package in ("aiohttp", "starlette", "uvicorn") if find_spec(package) is None]
     if missing:
-        raise ConfigurationError(f"the gateway needs {' and '.join(missing)}: {_INSTALL}")
+        raise ConfigurationError(f"the gateway needs {', '.join(missing)}: {_INSTALL}")
     from llm_connector.server import GatewayConfig, Upstream, read_config
     from llm_connector.server.config import keys_of_environment, single
     from llm_connector.server.run import serve

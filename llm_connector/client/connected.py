@@ -78,7 +78,7 @@ class Connected(BaseModel):
     )
     fetch_media: bool = Field(default=False, description="Fetch media by URL for servers that take no URLs.")
     http_client: Any = Field(default=None, exclude=True, repr=False, description="An httpx.Client to use.")
-    async_http_client: Any = Field(default=None, exclude=True, repr=False, description="An httpx.AsyncClient to use.")
+    async_http_client: Any = Field(default=None, exclude=True, repr=False, description='An httpx.AsyncClient to use, or "aiohttp".')
 
     spellings: ClassVar[Mapping[str, str]] = {}
     """Other names of fields; a class replaces it with `{**Base.spellings, "its": "own"}`."""

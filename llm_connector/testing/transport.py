@@ -135,7 +135,7 @@ def _given(made: Callable[[Any, TransportSettings], None], http_client: Any) -> 
 
     def make(driver: Any, settings: TransportSettings) -> None:
         own = settings.http_client is not None
-        made(driver, settings if own else replace(settings, http_client=http_client, proxy=None))
+        made(driver, settings if own else replace(settings, http_client=http_client, proxy=None, aiohttp=False))
 
     return make
 

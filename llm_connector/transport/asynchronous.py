@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from llm_connector.errors import LlmConnectorError
 from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated_async, is_compressed
-from llm_connector.transport.pools import ASYNC_POOLS, Pool, is_over, lost_connections, media_key, pool_key
+from llm_connector.transport.pools import (
+    ASYNC_POOLS,
+    Pool,
+    aiohttp_key,
+    is_over,
+    lost_connections,
+    media_key,
+    pool_key,
+)
 from llm_connector.transport.settings import (
     DRAIN_SECONDS,
     Deadline,
@@ -42,10 +50,10 @@ class AsyncTransport:
     __slots__ = ("__weakref__", "_closed", "_loops", "settings")
 
     def __init__(self, settings: TransportSettings) -> None:
-        if settings.http_client is not None:
+        if settings.aiohttp or settings.http_client is not None:
             check_http_client(settings, asynchronous=True)
         self.settings = settings
-        self._loops: weakref.WeakKeyDictionary[Any, dict[str, Pool[httpx.AsyncHTTPTransport]]] | None = None
+        self._loops: weakref.WeakKeyDictionary[Any, dict[str, Pool[httpx.AsyncBaseTransport]]] | None = None
         self._closed = False
 
     async def run(self, steps: Steps[T], timeout: Timeout) -> T:
@@ -132,7 +140,7 @@ class AsyncTransport:
         outgoing: httpx.Request,
         timeout: Timeout,
         deadline: Deadline,
-        pool: Pool[httpx.AsyncHTTPTransport] | None,
+        pool: Pool[httpx.AsyncBaseTransport] | None,
         **options: Any,
     ) -> httpx.Response:
         """The answer, its body unread; `options` are for the caller's own client."""
@@ -155,7 +163,7 @@ class AsyncTransport:
             raise
         return response
 
-    def _pool(self, url: str, policy: FetchPolicy | None = None) -> Pool[httpx.AsyncHTTPTransport] | None:
+    def _pool(self, url: str, policy: FetchPolicy | None = None) -> Pool[httpx.AsyncBaseTransport] | None:
         """The pool of the running loop that serves a URL; None where the caller's own client does."""
         settings = self.settings
         if self._closed or (settings.http_client is not None and settings.http_client.is_closed):
@@ -174,7 +182,9 @@ class AsyncTransport:
         origin = url[: url.find("/", 8)] if key is None else " ".join(key)
         pool = pools.get(origin)
         if pool is None:
-            key = key or pool_key(url, settings.proxy, settings.provider)
+            if key is None:
+                plain = pool_key(url, settings.proxy, settings.provider)
+                key = aiohttp_key(plain) if settings.aiohttp else plain
             pool = pools[origin] = ASYNC_POOLS.of(loop).share(key, self)
         return pool
 
@@ -305,7 +315,7 @@ class _Unbroken:
                 break
 
 
-async def _close_lost(pool: Pool[httpx.AsyncHTTPTransport]) -> None:
+async def _close_lost(pool: Pool[httpx.AsyncBaseTransport]) -> None:
     import anyio
 
     with anyio.CancelScope(shield=True):

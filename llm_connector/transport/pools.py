@@ -31,6 +31,7 @@ __all__ = [
     "Pool",
     "PoolKey",
     "Pools",
+    "aiohttp_key",
     "is_over",
     "lost_connections",
     "media_key",
@@ -44,8 +45,9 @@ KEEPALIVE_SECONDS = 20.0  # below the idle limit of common load balancers, so th
 _LOOPBACK = re.compile(r"localhost|::1|127(\.\d+){1,3}")
 
 T = TypeVar("T")
-PoolKey = tuple[str, str] | tuple[str, str, Literal["guarded"]]
-"""Scheme of the target and URL of the proxy, `""` for none; and whether only public hosts may be reached."""
+PoolKey = tuple[str, str] | tuple[str, str, Literal["guarded", "aiohttp"]]
+"""Scheme of the target and URL of the proxy, `""` for none; then whether only public hosts may be reached, or aiohttp
+carries the requests."""
 
 
 class Pool(Generic[T]):
@@ -113,12 +115,12 @@ class AsyncPools:
     An open connection refers to its loop, so a weak key alone would keep both for ever.
     """
 
-    def __init__(self, make: Callable[[PoolKey], httpx.AsyncHTTPTransport]) -> None:
+    def __init__(self, make: Callable[[PoolKey], httpx.AsyncBaseTransport]) -> None:
         self._make = make
         self._loops: weakref.WeakKeyDictionary[Any, _LoopPools] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def of(self, loop: Any) -> Pools[httpx.AsyncHTTPTransport]:
+    def of(self, loop: Any) -> Pools[httpx.AsyncBaseTransport]:
         """The pools of the running loop."""
         with self._lock:
             pools = self._loops.get(loop)
@@ -134,14 +136,14 @@ class AsyncPools:
         self._loops = weakref.WeakKeyDictionary()
 
 
-class _LoopPools(Pools["httpx.AsyncHTTPTransport"]):
+class _LoopPools(Pools["httpx.AsyncBaseTransport"]):
     """The pools of one loop.
 
     asyncio.run and its like finish the loop's open generators before they close it: that is when one of ours closes the
     connections. A loop that is closed without that leaves its sockets to the garbage collector.
     """
 
-    def __init__(self, make: Callable[[PoolKey], httpx.AsyncHTTPTransport]) -> None:
+    def __init__(self, make: Callable[[PoolKey], httpx.AsyncBaseTransport]) -> None:
         super().__init__(make)
         self._end = self._until_the_end()
         with contextlib.suppress(StopIteration):
@@ -159,9 +161,11 @@ def lost_connections(transport: Any) -> list[Any]:
     """Take the connections that no request uses any more out of a transport, for the caller to close.
 
     httpcore loses one when its request is cancelled after the connection was made and before it was used: it counts
-    among the 1,000 for ever.
+    among the 1,000 for ever. aiohttp loses none.
     """
-    pool = transport._pool
+    pool = getattr(transport, "_pool", None)
+    if pool is None:
+        return []
     with pool._optional_thread_lock:
         used = {id(request.connection) for request in pool._requests}
         lost = [
@@ -221,6 +225,11 @@ def pool_key(url: str, proxy: str | None, provider: str) -> tuple[str, str]:
     return parts.scheme, proxy
 
 
+def aiohttp_key(key: tuple[str, str]) -> PoolKey:
+    """The pool of aiohttp that serves the same; it knows no SOCKS proxies."""
+    return key if key[1].startswith("socks") else (*key, "aiohttp")
+
+
 def media_key(url: str, proxy: str | None, provider: str, policy: FetchPolicy) -> PoolKey:
     """Which pool serves a URL that may lead anywhere. A proxy connects by itself, and may stand in private."""
     scheme, proxy = pool_key(url, proxy, provider)
@@ -265,16 +274,20 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def _context(scheme: str, proxy: str) -> ssl.SSLContext:
+    # Without TLS the context is never used: an empty one saves reading the certificates.
+    return _tls() if scheme == "https" or proxy.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def _options(key: PoolKey) -> dict[str, Any]:
     import httpx
 
     scheme, proxy = key[:2]
-    # Without TLS the context is never used: an empty one saves reading the certificates.
-    tls = _tls() if scheme == "https" or proxy.startswith("https") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     limits = httpx.Limits(
         max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_IDLE, keepalive_expiry=KEEPALIVE_SECONDS
     )
-    return {"verify": tls, "limits": limits, "proxy": httpx.Proxy(proxy) if proxy else None, "trust_env": False}
+    proxied = httpx.Proxy(proxy) if proxy else None
+    return {"verify": _context(scheme, proxy), "limits": limits, "proxy": proxied, "trust_env": False}
 
 
 def _sync_transport(key: PoolKey) -> httpx.HTTPTransport:
@@ -295,8 +308,14 @@ def _sync_transport(key: PoolKey) -> httpx.HTTPTransport:
     return transport
 
 
-def _async_transport(key: PoolKey) -> httpx.AsyncHTTPTransport:
+def _async_transport(key: PoolKey) -> httpx.AsyncBaseTransport:
     import httpx
+
+    if key[2:] == ("aiohttp",):
+        from llm_connector.transport.over_aiohttp import AiohttpTransport
+
+        context = _context(*key[:2])
+        return AiohttpTransport(context, key[1], most=MAX_CONNECTIONS, keep_seconds=KEEPALIVE_SECONDS)
 
     from llm_connector.transport.phases import AsyncPhasedBackend
 

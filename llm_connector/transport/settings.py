@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
@@ -33,6 +34,9 @@ __all__ = [
 NO_LIMIT = 1e6
 """Seconds that stand for "no limit", and the most there is: sockets take no infinity."""
 
+AIOHTTP: Final = "aiohttp"
+"""In place of an HTTP client: that pool of ours which aiohttp serves."""
+
 DRAIN_SECONDS = 0.25
 """How long the end of a finished stream is waited for so that its connection can be used again."""
 
@@ -41,17 +45,21 @@ DRAIN_SECONDS = 0.25
 class TransportSettings:
     """How a client reaches its server. `proxy` None reads the environment, `""` uses none.
 
-    `http_client` is the caller's own `httpx.Client` or `AsyncClient`; it is never closed here.
+    `http_client` is the caller's own `httpx.Client` or `AsyncClient`; it is never closed here. `aiohttp` says that its
+    pool carries the requests in place of httpx's.
     """
 
     provider: str
     proxy: str | None = field(default=None, repr=False)
     http_client: Any = field(default=None, repr=False)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    aiohttp: bool = False
 
     @classmethod
     def of(cls, provider: str, proxy: str | None, http_client: Any, max_body_bytes: int) -> TransportSettings:
         """The settings; clients that leave them as they are share them."""
+        if http_client == AIOHTTP:
+            return cls(provider, proxy, None, max_body_bytes, aiohttp=True)
         if proxy is None and http_client is None and max_body_bytes == DEFAULT_MAX_BODY_BYTES:
             return _usual(provider)
         return cls(provider, proxy, http_client, max_body_bytes)
@@ -110,12 +118,19 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
 
 
 def check_http_client(settings: TransportSettings, *, asynchronous: bool) -> None:
-    """Raises ConfigurationError when the caller's HTTP client is of the other kind, or none at all."""
+    """Raises ConfigurationError for an HTTP client of the other kind or none, and where aiohttp cannot be used."""
+    if settings.aiohttp:
+        problem = None if asynchronous else 'http_client="aiohttp" serves coroutines: use AsyncLlmClient'
+        if importlib.util.find_spec("aiohttp") is None:
+            problem = "aiohttp is not installed: pip install 'llm-connector-core[aiohttp]'"
+        if problem is not None:
+            raise ConfigurationError(problem, provider=settings.provider)
+        return
     send = getattr(settings.http_client, "send", None)
     if settings.http_client is not None and (send is None or inspect.iscoroutinefunction(send) != asynchronous):
-        wanted = "AsyncClient" if asynchronous else "Client"
+        wanted, others = ("AsyncClient", ' or "aiohttp"') if asynchronous else ("Client", "")
         raise ConfigurationError(
-            f"http_client is of type {type(settings.http_client).__name__}; give an httpx.{wanted}",
+            f"http_client is of type {type(settings.http_client).__name__}; give an httpx.{wanted}{others}",
             provider=settings.provider,
         )
     if settings.proxy:

@@ -41,7 +41,7 @@ class SyncTransport:
     __slots__ = ("__weakref__", "_closed", "_pools", "_process", "settings")
 
     def __init__(self, settings: TransportSettings) -> None:
-        if settings.http_client is not None:
+        if settings.aiohttp or settings.http_client is not None:
             check_http_client(settings, asynchronous=False)
         self.settings = settings
         self._pools: dict[str, Pool[httpx.HTTPTransport]] | None = None

@@ -157,16 +157,16 @@ def test_a_port_belongs_to_one_gateway_before_any_answers():
 def test_missing_packages_are_named_before_they_are_imported():
     program = """
 import sys
-sys.modules |= dict.fromkeys(("starlette", "uvicorn"))  # as if they were not there
+sys.modules |= dict.fromkeys(("aiohttp", "starlette", "uvicorn"))  # as if they were not there
 import importlib.util
-find_spec, hidden = importlib.util.find_spec, ("starlette", "uvicorn")
+find_spec, hidden = importlib.util.find_spec, ("aiohttp", "starlette", "uvicorn")
 importlib.util.find_spec = lambda name: None if name in hidden else find_spec(name)
 from llm_connector.cli import main
 sys.exit(main(["serve"]))
 """
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "needs starlette and uvicorn: pip install 'llm-connector-core[server]'" in done.stderr
+    assert "needs aiohttp, starlette, uvicorn: pip install 'llm-connector-core[server]'" in done.stderr
 
 
 @pytest.mark.local

@@ -117,12 +117,23 @@ class AsyncDriver(Driver):
         self._runner.close()
 
 
+class AiohttpDriver(AsyncDriver):
+    """The async client over aiohttp's pool, unless it is given a client of the caller's."""
+
+    name = "aiohttp"
+
+    def client(self, provider: Any = "openai_compatible", *, retries: int = 0, **settings: Any) -> Any:
+        return super().client(provider, retries=retries, **{"http_client": "aiohttp", **settings})
+
+
 async def _next(stream: Any) -> ChatChunk:
     chunk: ChatChunk = await anext(stream)
     return chunk
 
 
 DRIVERS: tuple[type[Driver], ...] = (SyncDriver, AsyncDriver)
+TRANSPORTS: tuple[type[Driver], ...] = (*DRIVERS, AiohttpDriver)
+"""For what the pools below have to do with."""
 
 
 def words(*texts: str, finish: str | None = "stop", done: bool = True) -> list[bytes]:
