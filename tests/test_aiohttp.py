@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import trio
 
-from llm_connector import AsyncLlmClient, ConfigurationError, LlmClient, Timeout, TimeoutError
+from llm_connector import AsyncLlmClient, ConfigurationError, LlmClient, StreamError, Timeout, TimeoutError
 from llm_connector.transport import pools
 from llm_connector.transport.over_aiohttp import AiohttpTransport
 from tests.conftest import ROOT
@@ -137,6 +137,20 @@ def test_a_reader_that_takes_its_time_is_not_a_silent_server(wire_server):
             return size
 
     assert asyncio.run(use()) == 600_000
+
+
+def test_what_came_before_the_connection_broke_is_kept_once(wire_server):
+    blocks = words(*(f"{number} " for number in range(3000)), finish=None, done=False)
+    wire_server.route(CHAT, lambda request: Stream([b"".join(blocks)], end="cut"))
+
+    async def use() -> str:
+        stream = client_of(wire_server.url).stream("Hi")
+        with pytest.raises(StreamError):
+            async for _ in stream:
+                await asyncio.sleep(0)
+        return stream.partial.text
+
+    assert asyncio.run(use()) == "".join(f"{number} " for number in range(3000))
 
 
 def test_a_silent_server_is_found_out_after_a_slow_reader(wire_server):

@@ -25,6 +25,7 @@ from llm_connector.errors import ConfigurationError
 __all__ = ["AiohttpTransport"]
 
 _LONGEST_LINE = 64 << 10
+_READ_AT_ONCE = 32 << 10  # what is read is decoded at once, into some ten times its size
 _SENT_AT_ONCE = 1 << 20  # more would keep the loop from other work
 _BROKEN = (aiohttp.ClientError, OSError, asyncio.TimeoutError, RuntimeError)
 """What aiohttp raises; RuntimeError where the session was closed meanwhile."""
@@ -181,11 +182,11 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         content = self._response.content
         try:
-            while block := await content.readany():
+            while block := await content.read(_READ_AT_ONCE):
                 yield block
         except _BROKEN as error:
             if content._buffer:  # what came before the connection broke, which aiohttp withholds
-                yield b"".join(content._buffer)
+                yield content._read_nowait(-1)
             raise _told(error, self._request) from None
 
     async def aclose(self) -> None:
