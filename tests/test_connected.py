@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -34,19 +34,12 @@ class FrameworkBase(BaseModel):
         return {**super().__getstate__(), "by_the_framework": True}
 
 
-class Asker(Connected, FrameworkBase):
+class Asker(Connected, FrameworkBase, init=False):
     model: str | None = None
 
     spellings: ClassVar[Mapping[str, str]] = {"model_name": "model", "api_base": "base_url"}
     shared: ClassVar[tuple[str, ...]] = ("lock",)
     extra_field: ClassVar[str] = "extra_body"
-
-    if TYPE_CHECKING:
-
-        def __init__(self, provider: str, **settings: Any) -> None: ...
-
-    def client_settings(self) -> dict[str, Any]:
-        return {**super().client_settings(), "model": self.model}
 
     def ask(self) -> str:
         return self.client.chat("Hi").text
@@ -61,7 +54,8 @@ class Unlocked:
 
 def asker(server: WireServer, **settings: Any) -> Asker:
     server.route("/v1/chat/completions", Answer.json(completion(content="Hello")))
-    return Asker("openai_compatible", **{"base_url": server.url, "model": "m", "max_retries": 0, **settings})
+    given: dict[str, Any] = {"base_url": server.url, "model": "m", "max_retries": 0, **settings}
+    return Asker("openai_compatible", **given)
 
 
 def sealed(**settings: Any) -> Asker:
@@ -129,6 +123,8 @@ def test_without_a_field_for_the_rest_the_credentials_are_named():
         Connected("zhipu", zzzzzzzz=1)
     with pytest.raises(ConfigurationError, match="credentials here: none besides api_key"):
         Connected("openai", zzzzzzzz=1)
+    with pytest.raises(ConfigurationError, match="unknown argument 'model'"):
+        Connected("openai", model="m")
 
 
 def test_an_unknown_provider_is_refused_with_a_hint():
@@ -141,6 +137,7 @@ def test_names_and_forms_that_are_taken():
     assert (made.model, made.base_url, made.credentials) == ("m", "https://a.example", {"api_version": "1"})
     assert made.tags == ["mine", "made"]
     assert Asker("openai", model="m", model_name=None).model == "m"
+    assert Asker("openai", model=None, api_key=None).model_fields_set <= {"provider", "credentials", "default_headers"}
     assert Asker("openai", default_headers=None, credentials=None).default_headers == {}
     assert Asker("bedrock", credentials={"aws_profile": "a"}, aws_session_token="b").credentials == {
         "aws_profile": "a",
@@ -150,11 +147,7 @@ def test_names_and_forms_that_are_taken():
 
 
 def test_a_class_may_read_further_forms():
-    class Reader(Asker):
-        if TYPE_CHECKING:
-
-            def __init__(self, provider: str, **settings: Any) -> None: ...
-
+    class Reader(Asker, init=False):
         @classmethod
         def read_arguments(cls, row: ProviderSpec, arguments: Mapping[str, Any]) -> dict[str, Any]:
             values = super().read_arguments(row, arguments)
@@ -173,6 +166,26 @@ def test_no_secret_is_shown():
     assert made.model_dump()["default_headers"] == {"X-Team": "blue"}
     assert made.model_dump()["credentials"] == {"api_version": "1"}
     assert "client" not in made.model_dump()
+
+
+def test_each_secret_has_a_variable(monkeypatch: pytest.MonkeyPatch):
+    address = f"https://x.example/v1?key={SECRET}"
+    assert Asker("openai", base_url="https://x.example/v1").secret_variables == {"api_key": "OPENAI_API_KEY"}
+    assert Asker("openai", base_url=address, default_headers={"X-Api-Key": SECRET, "X-Team": "b"}).secret_variables == {
+        "api_key": "OPENAI_API_KEY",
+        "base_url": "OPENAI_BASE_URL",
+        "default_headers.X-Api-Key": "X_API_KEY",
+    }
+    assert sealed().secret_variables == {
+        "api_key": "AZURE_OPENAI_API_KEY",
+        "azure_ad_token": "AZURE_OPENAI_AD_TOKEN",
+        "default_headers.Authorization": "AUTHORIZATION",
+        "proxy": "HTTPS_PROXY",
+    }
+    first, second = Asker("zhipu").row.api_key_env[:2]
+    assert Asker("zhipu").secret_variables["api_key"] == first
+    monkeypatch.setenv(second, SECRET)
+    assert Asker("zhipu").secret_variables["api_key"] == second
 
 
 def test_a_wrong_setting_does_not_show_the_key():
@@ -220,8 +233,9 @@ def test_a_deep_copy_shares_what_holds_locks_and_connections():
         assert (copied.lock, copied.http_client) == (made.lock, http_client)
         assert copied.tags == made.tags
         assert copied.tags is not made.tags
-        unpickled = pickle.loads(pickle.dumps(made.model_copy(update={"lock": None})))
+        unpickled = pickle.loads(pickle.dumps(made.model_copy(update={"lock": None, "async_http_client": "aiohttp"})))
         assert unpickled.http_client is None
+        assert unpickled.async_http_client == "aiohttp", "a name is no connection"
         assert made.http_client is http_client
 
 

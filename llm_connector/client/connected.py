@@ -2,7 +2,7 @@
 
 A framework's class derives from `Connected` and from the framework's own pydantic base, in this order:
 
->>> class MyChatModel(Connected, TheirBaseModel):
+>>> class MyChatModel(Connected, TheirBaseModel, init=False):
 ...     model: str | None = None
 ...     spellings = {"model_name": "model"}
 ...     shared = ("callbacks",)
@@ -13,6 +13,7 @@ A framework's class derives from `Connected` and from the framework's own pydant
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
@@ -48,6 +49,10 @@ class Connected(BaseModel):
     An argument that is neither a field nor a credential of the provider is an error. Secrets are sealed in `SecretStr`:
     they stay in the object, its copies and pickles, and are in no `repr` and no dump. Copies and pickles begin without
     clients, and so does an object after one of its fields was assigned.
+
+    `init=False` in the line of a class tells type checkers that its constructor is this one, where they make one up for
+    classes of pydantic otherwise (https://peps.python.org/pep-0681/, checked 2026-11). `model` is the class's field of
+    that name, or the one that it spells so.
     """
 
     model_config = ConfigDict(
@@ -78,7 +83,9 @@ class Connected(BaseModel):
     )
     fetch_media: bool = Field(default=False, description="Fetch media by URL for servers that take no URLs.")
     http_client: Any = Field(default=None, exclude=True, repr=False, description="An httpx.Client to use.")
-    async_http_client: Any = Field(default=None, exclude=True, repr=False, description='An httpx.AsyncClient to use, or "aiohttp".')
+    async_http_client: Any = Field(
+        default=None, exclude=True, repr=False, description='An httpx.AsyncClient to use, or "aiohttp".'
+    )
 
     spellings: ClassVar[Mapping[str, str]] = {}
     """Other names of fields; a class replaces it with `{**Base.spellings, "its": "own"}`."""
@@ -87,7 +94,12 @@ class Connected(BaseModel):
     extra_field: ClassVar[str] = ""
     """The field that takes what the wire knows and this class does not, for the message about unknown arguments."""
 
-    def __init__(self, provider: str, **arguments: Any) -> None:
+    def __init_subclass__(cls, *, init: bool = False, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+
+    def __init__(self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any) -> None:
+        named = {"model": model, "api_key": api_key}
+        arguments = {**{name: value for name, value in named.items() if value is not None}, **settings}
         super().__init__(provider=provider, **self.read_arguments(providers.find(provider), arguments))
 
     @classmethod
@@ -147,8 +159,9 @@ class Connected(BaseModel):
         return AsyncLlmClient(self.provider, http_client=self.async_http_client, **self.client_settings())
 
     def client_settings(self) -> dict[str, Any]:
-        """The arguments of both clients, secrets opened; override it to add some."""
+        """The arguments of both clients, secrets opened, a field `model` among them; override it to add some."""
         return {
+            "model": getattr(self, "model", None),
             "api_key": _opened(self.api_key),
             "region": self.region,
             "base_url": _opened(self.base_url),
@@ -159,6 +172,27 @@ class Connected(BaseModel):
             "fetch_media": self.fetch_media,
             **{name: _opened(value) for name, value in self.credentials.items()},
         }
+
+    @property
+    def secret_variables(self) -> dict[str, str]:
+        """Variables of the environment for the secrets of this object, where a framework stores it without them.
+
+        By the names of arguments; that of a header is dotted, `default_headers.X-Key`.
+        """
+        row = self.row
+        keys = row.api_key_env or row.optional_key_env or (f"{row.name.upper()}_API_KEY",)
+        found = {"api_key": next((name for name in keys if name in os.environ), keys[0])}
+        if isinstance(self.base_url, SecretStr):
+            found["base_url"] = f"{row.name.upper()}_BASE_URL"
+        if self.proxy is not None:
+            found["proxy"] = "HTTPS_PROXY"
+        for name, value in self.credentials.items():
+            if isinstance(value, SecretStr):
+                found[name] = next(iter(row.credential_env.get(name, ())), name.upper())
+        for name, value in self.default_headers.items():
+            if isinstance(value, SecretStr):
+                found[f"default_headers.{name}"] = re.sub(r"\W", "_", name).upper()
+        return found
 
     def call_options(self, *layers: Mapping[str, Any]) -> dict[str, Any]:
         """The options of one call, of layers of which later ones win: those of the object, then those of the call.
@@ -234,7 +268,8 @@ class Connected(BaseModel):
         return super().__deepcopy__(memo)._renewed()
 
     def __getstate__(self) -> dict[Any, Any]:
-        copied = self.model_copy(update={"http_client": None, "async_http_client": None})
+        live = {name for name in ("http_client", "async_http_client") if not isinstance(getattr(self, name), str)}
+        copied = self.model_copy(update=dict.fromkeys(live))
         return super(Connected, copied).__getstate__()
 
 

@@ -24,8 +24,9 @@ from llm_connector.errors import (
     UnsupportedError,
 )
 from llm_connector.protocols.assembly import Assembly
-from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, ToolCall
-from llm_connector.wire import Json, encode_json
+from llm_connector.types import ChatChunk, ChatRequest, ChatResponse
+from llm_connector.types.calls import arguments_of
+from llm_connector.wire import Json
 
 __all__ = [
     "CallLog",
@@ -178,13 +179,6 @@ class WrittenCall:
 def made_up(prefix: str) -> str:
     """An id for an answer or an item that came without one."""
     return f"{prefix}{os.urandom(12).hex()}"
-
-
-def arguments_of(call: ToolCall) -> str:
-    """The JSON text of a call's arguments; readers parse it, so it is never empty."""
-    if call.arguments_raw.strip() not in ("", "null"):
-        return call.arguments_raw
-    return encode_json(call.arguments).decode()
 
 
 def status_of(error: LlmConnectorError) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_connector.types.messages import ToolCall
-from llm_connector.wire import decode_json
+from llm_connector.wire import decode_json, encode_json
 
-__all__ = ["call_of", "made_id", "parsed_arguments"]
+__all__ = ["arguments_of", "call_of", "dict_of", "made_id", "parsed_arguments"]
 
 
 def call_of(name: str, call_id: str | None, arguments: Any, **fields: Any) -> ToolCall:
@@ -19,6 +19,20 @@ def call_of(name: str, call_id: str | None, arguments: Any, **fields: Any) -> To
     raw = arguments or ""
     parsed, error = parsed_arguments(raw)
     return ToolCall(id=call_id, name=name, arguments=parsed, arguments_raw=raw, error=error, **fields)
+
+
+def dict_of(call: ToolCall) -> dict[str, Any]:
+    """A call in OpenAI's form, which `conversation` reads; the provider's own fields of it are in `extra`."""
+    function = {"name": call.name, "arguments": arguments_of(call)}
+    form = {"id": call.id, "type": "function", "function": function}
+    return form if call.extra is None else {**form, "provider": call.provider, "extra": call.extra}
+
+
+def arguments_of(call: ToolCall) -> str:
+    """The JSON text of a call's arguments; readers parse it, so it is never empty."""
+    if call.arguments_raw.strip() not in ("", "null"):
+        return call.arguments_raw
+    return encode_json(call.arguments).decode()
 
 
 def made_id(function: str) -> str:

@@ -24,7 +24,7 @@ from llm_connector.types.messages import (
 )
 from llm_connector.types.outlines import arranged, is_outline
 
-__all__ = ["Messages", "conversation"]
+__all__ = ["ROLES", "Messages", "conversation"]
 
 Messages: TypeAlias = str | Message | Iterable[Message | Mapping[str, Any]]
 
@@ -35,9 +35,12 @@ ROLES: dict[str, Role] = {
     "human": "user",
     "assistant": "assistant",
     "ai": "assistant",
+    "chatbot": "assistant",
+    "model": "assistant",
     "tool": "tool",
     "function": "tool",
 }
+"""The roles, by the names that libraries and servers have for them."""
 
 _TEXT_ROLES: dict[str, Role] = {name: role for name, role in ROLES.items() if role != "tool"}
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking")
@@ -153,6 +156,9 @@ def _call(call: Any) -> ToolCall:
     if isinstance(call, ToolCall):
         return call
     function = call["function"]
+    if isinstance(call.get("extra"), Mapping):  # from `dict_of`
+        own = {"provider": call.get("provider"), "extra": dict(call["extra"])}
+        return call_of(function["name"], call.get("id"), function.get("arguments"), **own)
     ordinary = {"id", "index", "function", *(["type"] if call.get("type") in (None, "function") else [])}
     extra = {key: value for key, value in call.items() if key not in ordinary} or None
     return call_of(function["name"], call.get("id"), function.get("arguments"), extra=extra)

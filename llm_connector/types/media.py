@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -56,11 +58,15 @@ _SUFFIXES = {
 }
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,30}://", re.IGNORECASE)
+
+
 class Media(Part):
     """Base of the parts that hold bytes or point at them: `url`, `file_id`, or `media_type` and base64 `data`.
 
     `file_id` names a file that was uploaded to the provider, which alone can read it: `Document(file_id="file-…")`.
-    Files are read, and their kind is checked, when the part is made; ConfigurationError says what is wrong. Each class
+    Files, also by a `file:` URL, are read and their kind is checked when the part is made; ConfigurationError says what
+    is wrong. Other URLs are the server's to read, those of a cloud's storage (`s3://…`, `gs://…`) too. Each class
     repeats the constructor because type checkers make one up where a model has none of its own.
     """
 
@@ -145,13 +151,17 @@ class Media(Part):
             raise ConfigurationError(f"{cls._label()}: give a URL, a path or bytes, not a {type(source).__name__}")
         if isinstance(source, str):
             head = source[:8].lower()
-            if head.startswith(("http://", "https://")):
-                return {"url": source}
             if head.startswith("data:"):
                 media_type, _, data = source[5:].partition(",")
                 if not media_type.endswith(";base64"):
                     raise ConfigurationError(f"{cls._label()}: only base64 data URLs are supported")
                 return {"media_type": media_type.removesuffix(";base64").partition(";")[0], "data": data}
+            if head.startswith("file://"):
+                from urllib.request import url2pathname  # loads much
+
+                return cls._read_file(Path(url2pathname(urlsplit(source).path)))
+            if _ADDRESS.match(source):
+                return {"url": source}
         return cls._read_file(Path(source))
 
     @classmethod
@@ -184,7 +194,7 @@ class Media(Part):
 
 
 class Image(Media):
-    """A picture. `source` is an http(s) or data URL, a path or bytes; `detail` is OpenAI's resolution hint.
+    """A picture. `source` is a URL, a path or bytes; `detail` is OpenAI's resolution hint.
 
     >>> Image("https://example.com/cat.png", detail="low").url
     'https://example.com/cat.png'

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from llm_connector.types.messages import AnyPart, Opaque, Reasoning, Text, ToolCall
 
-__all__ = ["arranged", "is_outline", "outline"]
+__all__ = ["arranged", "is_outline", "outline", "state_of"]
 
 Entry: TypeAlias = dict[str, Any]
 
@@ -51,7 +51,7 @@ def arranged(details: Sequence[Mapping[str, Any]], parts: Iterable[AnyPart]) -> 
     }
     made: list[AnyPart] = []
     for entry in details:
-        kind, state = entry["type"], _state(entry)
+        kind, state = entry["type"], state_of(entry)
         if kind in spoken:
             made += spoken[kind][:1]
             del spoken[kind][:1]
@@ -79,7 +79,8 @@ def _kept(part: AnyPart) -> Entry:
             return {}
 
 
-def _state(entry: Mapping[str, Any]) -> Entry:
+def state_of(entry: Mapping[str, Any]) -> Entry:
+    """What an entry keeps beside the place of its part."""
     return {name: value for name, value in entry.items() if name not in ("index", "type", "length")}
 
 
@@ -95,6 +96,6 @@ def _cut(whole: str, details: Sequence[Mapping[str, Any]], kind: str) -> list[tu
     start = 0
     for entry in entries:
         end = start + entry.get("length", 0)
-        pieces.append((whole[start:end], _state(entry)))
+        pieces.append((whole[start:end], state_of(entry)))
         start = end
     return pieces

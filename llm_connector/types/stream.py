@@ -31,7 +31,8 @@ class ReasoningDelta:
 class ToolCallDelta:
     """A piece of one tool call. `index` counts the calls of the answer; id and name come on the first piece only.
 
-    `arguments` is a fragment of JSON text. It is for display: `ChatChunk.tool_call` brings the parsed call.
+    `arguments` is a fragment of JSON text. It is for display: `ChatChunk.tool_call` brings the parsed call afterwards,
+    whether the server sent it in pieces or whole.
     """
 
     index: int

@@ -81,6 +81,15 @@ class TestSources:
         assert Document(PDF, name="a.pdf").name == "a.pdf"
         assert Document.base64("application/pdf", encoded(PDF), name="a.pdf", cache=True).name == "a.pdf"
 
+    def test_a_file_may_be_named_by_its_url(self, tmp_path):
+        path = tmp_path / "a picture.png"
+        path.write_bytes(PNG)
+        assert Image(path.as_uri()) == Image(path)
+
+    @pytest.mark.parametrize("address", ["s3://bucket/a.png", "gs://bucket/a.png", "GS://bucket/a"])
+    def test_addresses_in_the_storage_of_a_cloud_stay_as_they_are(self, address):
+        assert Image(address) == Image(url=address)
+
     def test_a_document_is_called_like_its_file(self, tmp_path):
         path = tmp_path / "bill.pdf"
         path.write_bytes(PDF)
@@ -143,7 +152,7 @@ class TestMistakes:
             ("a\0b", "cannot be read: "),
             ("~nobody-of-that-name/a.png", "cannot be read: "),
             ("iVBORw0KGgo" * 500, "use Image.base64(media_type, data)"),
-            ("file:///a.png", "image file 'file:/a.png' cannot be read"),
+            ("file:///a%20b.png", "image file '/a b.png' cannot be read"),
             ("data:image/png,abc", "image: only base64 data URLs are supported"),
             ("data:;base64,iVBORw0KGgo=", "image needs a media type, for example image/…"),
             ("data:image/png;base64,", "image is empty"),

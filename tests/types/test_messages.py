@@ -29,6 +29,7 @@ from llm_connector import (
     user,
 )
 from llm_connector.types import AnyPart, conversation, parsed_arguments
+from llm_connector.types.calls import dict_of
 from tests.support.names import shown
 from tests.support.strategies import conversations
 
@@ -161,7 +162,7 @@ class TestConversation:
         ("role", "own"),
         [
             *(("system", "system"), ("developer", "system"), ("user", "user"), ("human", "user")),
-            *(("assistant", "assistant"), ("ai", "assistant")),
+            *(("assistant", "assistant"), ("ai", "assistant"), ("chatbot", "assistant"), ("model", "assistant")),
         ],
     )
     def test_roles(self, role, own):
@@ -290,6 +291,28 @@ class TestConversation:
         assert (broken.arguments, broken.arguments_raw) == ({}, "{")
         assert str(broken.error).startswith("the arguments are not JSON")
         assert own == ToolCall(id="c5", name="j")
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            ToolCall(id="c1", name="f", arguments={"a": "Å"}, arguments_raw='{ "a":"Å" }'),
+            ToolCall(id="c1", name="f", arguments_raw='{"a', error="cut"),
+            ToolCall(id="c1", name="f", arguments_raw="{}", provider="gemini", extra={"signature": "s", "type": "x"}),
+        ],
+        ids=shown,
+    )
+    def test_a_call_as_a_dict_is_read_as_it_was(self, call):
+        form = dict_of(call)
+        assert (form["id"], form["type"], form["function"]["name"]) == ("c1", "function", "f")
+        (read,) = parts([{"role": "assistant", "tool_calls": [json.loads(json.dumps(form))]}])
+        assert isinstance(read, ToolCall)
+        assert bool(read.error) == bool(call.error)
+        assert read.model_copy(update={"error": call.error}) == call
+
+    def test_a_call_as_a_dict_has_its_arguments_as_text(self):
+        call = ToolCall(id="c1", name="f", arguments={"a": "Å"})
+        assert dict_of(call)["function"] == {"name": "f", "arguments": '{"a":"Å"}'}
+        assert dict_of(ToolCall(id="c1", name="f", arguments_raw="null"))["function"]["arguments"] == "{}"
 
     def test_tool_results(self):
         message = {"role": "tool", "tool_call_id": "c1", "content": "7°C"}

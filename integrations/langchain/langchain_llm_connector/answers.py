@@ -6,7 +6,6 @@ https://docs.langchain.com/oss/python/langchain/messages#standard-content-blocks
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,20 +13,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.utils.json import parse_partial_json
 
 from langchain_llm_connector.messages import DETAILS, THOUGHTS, Block, blocks_of, turn_of
 from langchain_llm_connector.settings import MODEL_PROVIDER
 from llm_connector import ChatChunk, ChatResponse, Choice, Usage
 from llm_connector.types import Audio, Document, Image, Text, Video, conversation
 from llm_connector.types.blocks import block_of
-from llm_connector.types.outlines import outline
+from llm_connector.types.outlines import outline, state_of
 
 __all__ = ["Pieces", "result_of", "translate", "translate_chunk"]
-
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_LAST = "last"
-"""In place of a block's number, on the piece that ends a stream."""
 
 
 def result_of(response: ChatResponse, asked: Mapping[str, Any]) -> ChatResult:
@@ -35,13 +29,13 @@ def result_of(response: ChatResponse, asked: Mapping[str, Any]) -> ChatResult:
 
     `asked` holds what the metadata says of the request: the provider, the model, and whether headers are wanted.
     """
-    output: dict[str, Any] = {"model_name": response.model or asked["model_name"]}
+    output: dict[str, Any] = {"model_name": response.model or asked["model"]}
     generations: list[ChatGeneration] = []
     for choice in response.choices:
         metadata, usage = _metadata(response, choice, asked), None if generations else _usage(response.usage)
         if usage is not None:
-            counts = usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]
-            output["token_usage"] = dict(zip(_COUNTS, counts, strict=True))
+            prompt, answer, total = usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]
+            output["token_usage"] = {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": total}
             metadata["token_usage"] = response.usage.details or output["token_usage"]
         message = AIMessage(response_metadata=metadata, usage_metadata=usage, **_fields(choice))
         generations.append(ChatGeneration(message=message))
@@ -65,7 +59,7 @@ def _usage(usage: Usage) -> UsageMetadata | None:
 def _metadata(response: ChatResponse, choice: Choice, asked: Mapping[str, Any]) -> dict[str, Any]:
     facts = {
         **response.extra,
-        "model_name": response.model or asked["model_name"],
+        "model_name": response.model or asked["model"],
         "model_provider": MODEL_PROVIDER,
         "provider": asked["provider"],
         "finish_reason": choice.finish_reason_raw or choice.finish_reason,
@@ -121,12 +115,8 @@ class Pieces:
         if (delta := chunk.tool_call_delta) is not None:
             if delta.id is not None:
                 self._begun[delta.id] = delta.index
-            piece = _called(delta.index, delta.arguments, delta.name, delta.id)
+            piece = tool_call_chunk(name=delta.name, args=delta.arguments, id=delta.id, index=delta.index)
             return _chunk(content="", tool_call_chunks=[piece])
-        if (call := chunk.tool_call) is not None and call.id not in self._begun:  # it came whole
-            index = self._begun[call.id] = len(self._begun)
-            arguments = call.arguments_raw or json.dumps(call.arguments, ensure_ascii=False)
-            return _chunk(content="", tool_call_chunks=[_called(index, arguments, call.name, call.id)])
         return None
 
     def _spoken(self, kind: str, **fields: Any) -> ChatGenerationChunk:
@@ -142,31 +132,22 @@ class Pieces:
         fields = _fields(response.choices[0])
         content, kwargs = fields["content"], fields["additional_kwargs"]
         kwargs.pop(THOUGHTS, None)
-        broken = ((self._begun.get(call["id"]), call["args"]) for call in fields["invalid_tool_calls"])
+        broken = ((self._begun[call["id"]], call["args"]) for call in fields["invalid_tool_calls"])
         return _chunk(
             content="" if isinstance(content, str) else [block for block in content if block["type"] != "text"],
             additional_kwargs=kwargs,
-            tool_call_chunks=[_called(index, _spoiled(text)) for index, text in broken if index is not None],
+            tool_call_chunks=[tool_call_chunk(index=index, args=_end_of(text)) for index, text in broken],
             response_metadata=_metadata(response, response.choices[0], self._asked),
             usage_metadata=_usage(response.usage) if self._usage else None,
             chunk_position="last",
-            block=_LAST if self._kind or self._begun else 0,
+            block=-1 if self._kind or self._begun else 0,  # 0: there is no other piece, and this is the answer
         )
 
 
-def _called(index: int, arguments: str, name: str | None = None, call_id: str | None = None) -> Any:
-    return tool_call_chunk(name=name, args=arguments, id=call_id, index=index)
-
-
-def _spoiled(arguments: str) -> str:
-    """An end for arguments that were cut: LangChain completes them as they are, and agents would act on half a call."""
-    for end in ("]", "}", '"]', '"}', ' "]'):
-        try:
-            if not isinstance(parse_partial_json(arguments + end), dict):
-                return end
-        except ValueError:
-            return end
-    return ' "}'
+def _end_of(arguments: str) -> str:
+    """What spoils arguments that were cut, inside a text or not: LangChain completes them, and agents act on half."""
+    brackets = "]" * (arguments.count("[") + 1)  # one more than can be open
+    return f'{brackets}"{brackets}'
 
 
 def _chunk(**fields: Any) -> ChatGenerationChunk:
@@ -186,7 +167,7 @@ def translate(message: AIMessage) -> list[Any]:
 def translate_chunk(chunk: AIMessageChunk) -> list[Any]:
     """Standard blocks of a piece, with indexes that keep them apart when pieces are merged."""
     number = (chunk.__pydantic_extra__ or {}).get("block", 0)
-    if chunk.chunk_position == "last" and number != _LAST:
+    if chunk.chunk_position == "last" and not number:
         return translate(chunk)
     blocks: list[Any] = []
     if thoughts := chunk.additional_kwargs.get(THOUGHTS):
@@ -195,8 +176,7 @@ def translate_chunk(chunk: AIMessageChunk) -> list[Any]:
         text = item if isinstance(item, str) else item.get("text")
         blocks += [{"type": "text", "text": text, "index": f"lc_txt_{number}"} if text else item]
     for piece in chunk.tool_call_chunks:
-        index = len(blocks) if piece["index"] is None else piece["index"]
-        blocks.append({**piece, "type": "tool_call_chunk", "index": f"lc_tc_{index}"})
+        blocks.append({**piece, "type": "tool_call_chunk", "index": f"lc_tc_{piece['index']}"})
     return [*blocks, *_tail(chunk.additional_kwargs.get(DETAILS) or ())]
 
 
@@ -209,5 +189,5 @@ def _tail(details: Sequence[Block]) -> Iterator[Block]:
     if thought is None and any(entry["type"] == "text" for entry in details):
         yield {"type": "text", "text": "", "index": "lc_txt_0", "extras": {DETAILS: details}}
     elif details:
-        state = {name: value for name, value in (thought or {}).items() if name not in ("index", "type", "length")}
-        yield {"type": "reasoning", "reasoning": "", "index": "lc_rs_0", "extras": {**state, DETAILS: details}}
+        extras = {**state_of(thought or {}), DETAILS: details}
+        yield {"type": "reasoning", "reasoning": "", "index": "lc_rs_0", "extras": extras}

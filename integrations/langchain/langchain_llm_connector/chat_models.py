@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -13,10 +14,10 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from langchain_llm_connector.errors import both_trees
-from langchain_llm_connector.settings import MODEL_PROVIDER, GivenKey, Settings, __version__
+from langchain_llm_connector.settings import MODEL_PROVIDER, Settings, __version__
 from llm_connector.errors import LlmConnectorError
 from llm_connector.lazy import Lazy
 
@@ -34,24 +35,18 @@ __all__ = ["ChatLlmConnector"]
 
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
-_OPTIONS = (
-    *("temperature", "top_p", "top_k", "max_tokens", "stop", "seed", "n", "presence_penalty", "frequency_penalty"),
-    *("logit_bias", "logprobs", "user", "parallel_tool_calls", "reasoning", "think_tags"),
-)
-"""Fields that are options of the core, by the same name."""
 _PER_CALL = {"default_headers": "extra_headers", "prompt_cache": "cache"}
 """Fields that calls may give as well, by the core's name."""
 _MEDIA = {"image": "images", "pdf": "documents", "audio": "audio", "video": "video"}
 _NOT_SENT = frozenset({"json_prompt_schema", "model_kwargs", "stream", "stream_options", "stream_usage", "streaming"})
 
 
-class ChatLlmConnector(Settings, BaseChatModel):
-    """A chat model of any provider that llm-connector speaks to.
+class _Options(BaseModel):
+    """Options of the core, by the same names."""
 
-    >>> model = ChatLlmConnector(provider="zhipu", model="glm-4.6")  # the key from ZHIPU_API_KEY
-    >>> model.invoke("Why is the sky blue?").content
-    """
+    model_config = ConfigDict(defer_build=True)
 
+    model: str | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
@@ -68,6 +63,15 @@ class ChatLlmConnector(Settings, BaseChatModel):
     reasoning: bool | int | str | dict[str, Any] | None = None
     """True or False, an effort ("low", "high"…) or a budget in tokens; also as `reasoning_effort` or `thinking`."""
     think_tags: bool | None = None
+
+
+class ChatLlmConnector(Settings, _Options, BaseChatModel, init=False):
+    """A chat model of any provider that llm-connector speaks to.
+
+    >>> model = ChatLlmConnector(provider="zhipu", model="glm-4.6")  # the key from ZHIPU_API_KEY
+    >>> model.invoke("Why is the sky blue?").content
+    """
+
     prompt_cache: bool | str | None = None
     """Prompt caching of system, tools and the last user turn, where the provider has it: True, "5m" or "1h"."""
     streaming: bool = False
@@ -87,27 +91,19 @@ class ChatLlmConnector(Settings, BaseChatModel):
         "thinking": "reasoning",
     }
 
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
-        ) -> None: ...
-
     @model_validator(mode="after")
     def _finish_construction(self) -> Self:
         if hasattr(self, "_add_version"):
             self._add_version("langchain-llm-connector", __version__)
-        if "profile" in type(self).model_fields and self.profile is None:
-            vars(self).pop("profile")  # looked up by whoever asks: see __getattr__
+        if vars(self).get("profile") is None:
+            vars(self).pop("profile", None)  # looked up by whoever asks: see __getattr__
         return self
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             """The profile is looked up whenever somebody asks, and so is that of the model which is set then."""
-            if name == "profile" and "profile" in type(self).model_fields:
-                return _profile_of(self)
-            return super().__getattr__(name)
+            return _profile_of(self) if name == "profile" else super().__getattr__(name)
 
     # what LangChain wants to know
 
@@ -117,7 +113,7 @@ class ChatLlmConnector(Settings, BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        own = {name: getattr(self, name) for name in ("provider", "model", "region", "base_url", *_OPTIONS)}
+        own = {name: getattr(self, name) for name in ("provider", "region", "base_url", *_Options.model_fields)}
         own |= {"model_kwargs": self.model_kwargs or None, "extra_body": self.extra_body or None}
         return {name: value for name, value in own.items() if not isinstance(value, SecretStr | None)}
 
@@ -127,7 +123,8 @@ class ChatLlmConnector(Settings, BaseChatModel):
         return True
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop or _listed(self.stop), **kwargs)
+        own = [self.stop] if isinstance(self.stop, str) else self.stop
+        params = super()._get_ls_params(stop or own, **kwargs)
         params["ls_provider"] = self.provider
         if "ls_model_name" not in params and self.row.default_model:
             params["ls_model_name"] = self.row.default_model
@@ -135,13 +132,11 @@ class ChatLlmConnector(Settings, BaseChatModel):
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
         """The model, and the tokens of all prompts together."""
-        combined: dict[str, Any] = {}
-        total: dict[str, int] = {}
+        combined, total = dict[str, Any](), Counter[str]()
         for output in filter(None, llm_outputs):
             combined |= output
-            for name, count in (output.get("token_usage") or {}).items():
-                total[name] = total.get(name, 0) + count
-        return {**combined, "token_usage": total} if total else combined
+            total.update(output.get("token_usage"))
+        return {**combined, "token_usage": dict(total)} if total else combined
 
     def get_token_ids(self, text: str) -> list[int]:
         """Numbers in place of tokens, about as many as there may be; `custom_get_token_ids` knows better."""
@@ -159,7 +154,7 @@ class ChatLlmConnector(Settings, BaseChatModel):
         self, turns: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any], dict[str, Any]]:
         """Messages and options of a call, as the core takes them, and what metadata says of it."""
-        own: dict[str, Any] = {name: getattr(self, name) for name in ("model", *_OPTIONS)}
+        own: dict[str, Any] = {name: getattr(self, name) for name in _Options.model_fields}
         given = {_PER_CALL.get(name, name): value for name, value in kwargs.items() if name not in _NOT_SENT}
         options = self.call_options(
             {**own, "cache": self.prompt_cache},
@@ -169,11 +164,7 @@ class ChatLlmConnector(Settings, BaseChatModel):
         )
         if tools := options.get("tools"):
             options["tools"] = list(map(structured.tool_dict, tools))
-        asked = {
-            "provider": self.provider,
-            "model_name": options.get("model"),
-            "headers": self.include_response_headers,
-        }
+        asked = {"provider": self.provider, "model": options.get("model"), "headers": self.include_response_headers}
         return messages.to_core(structured.prompted(turns, kwargs.get("json_prompt_schema"))), options, asked
 
     def _generate(
@@ -233,20 +224,18 @@ class ChatLlmConnector(Settings, BaseChatModel):
         tool_choice: dict[str, Any] | str | bool | None = None,
         strict: bool | None = None,
         parallel_tool_calls: bool | None = None,
-        response_format: dict[str, Any] | type | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """This model with tools: LangChain's, functions, classes, schemas, or a provider's own as dicts.
 
-        `tool_choice` is "auto", "none", "any" (also "required" and True) or a tool's name.
+        `tool_choice` is "auto", "none", "any" (also "required" and True) or a tool's name. Other arguments are options
+        of the calls, such as `response_format`.
         """
         if made := [structured.tool_dict(tool, strict) for tool in tools]:
             chosen = {"tool_choice": "required" if tool_choice is True else tool_choice or None}
             asked = llm_connector.ChatRequest.of("?", {"tools": made, **chosen})  # mistakes are said here, not later
             given = {"tool_choice": asked.tool_choice, "parallel_tool_calls": parallel_tool_calls}
             kwargs |= {"tools": made, **{name: value for name, value in given.items() if value is not None}}
-        if response_format is not None:
-            kwargs["response_format"] = response_format
         return super().bind(**kwargs)
 
     def with_structured_output(
@@ -283,10 +272,6 @@ class ChatLlmConnector(Settings, BaseChatModel):
         parser = structured.parser_of(schema, name, as_object=as_object, called=method == "function_calling")
         chain: Runnable[LanguageModelInput, Any] = llm | (structured.with_raw(parser) if include_raw else parser)
         return chain
-
-
-def _listed(stop: list[str] | str | None) -> list[str] | None:
-    return [stop] if isinstance(stop, str) else stop
 
 
 def _profile_of(model: Settings) -> Any:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
 from pydantic import Field
 
 from langchain_llm_connector.errors import both_trees
-from langchain_llm_connector.settings import GivenKey, Settings
+from langchain_llm_connector.settings import Settings
 from llm_connector.client.batches import aembed_in_batches, embed_in_batches
 
 __all__ = ["LlmConnectorEmbeddings"]
 
 
-class LlmConnectorEmbeddings(Settings, Embeddings):
+class LlmConnectorEmbeddings(Settings, Embeddings, init=False):
     """Vectors of texts. The texts are sent as they are, in batches that the provider takes.
 
     >>> vectors = LlmConnectorEmbeddings(provider="aliyun", model="text-embedding-v4").embed_documents(["a", "b"])
@@ -29,12 +29,6 @@ class LlmConnectorEmbeddings(Settings, Embeddings):
     """Requests at a time, in `aembed_documents`."""
 
     spellings: ClassVar[Mapping[str, str]] = {**Settings.spellings, "batch_size": "chunk_size"}
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
-        ) -> None: ...
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector per text, in order: of texts to be found."""

@@ -15,23 +15,15 @@ from llm_connector.errors import APIError, LlmConnectorError
 
 __all__ = ["adapted", "both_trees"]
 
-_CLASSES = {
-    "APIError": "ModelAPIError",
-    "AuthenticationError": "ModelAuthenticationError",
-    "BadRequestError": "ModelInvalidRequestError",
-    "ConfigurationError": "ModelInvalidRequestError",
+_NAMES = {
+    **dict.fromkeys(("BadRequestError", "ConfigurationError", "UnsupportedError"), "ModelInvalidRequestError"),
+    **dict.fromkeys(("StreamError", "TransportError"), "ModelConnectionError"),
     "ContextLengthError": "ContextOverflowError",
     "InsufficientBalanceError": "ModelPermissionDeniedError",
-    "NotFoundError": "ModelNotFoundError",
+    "LlmConnectorError": "LangChainException",
     "ParseError": "ModelAPIError",
-    "PermissionDeniedError": "ModelPermissionDeniedError",
-    "RateLimitError": "ModelRateLimitError",
-    "StreamError": "ModelConnectionError",
-    "TimeoutError": "ModelTimeoutError",
-    "TransportError": "ModelConnectionError",
-    "UnsupportedError": "ModelInvalidRequestError",
 }
-"""The class of LangChain's for one of ours and those below it."""
+"""LangChain's classes for ours and those below them, where theirs are not named as ours after `Model`."""
 
 
 @contextmanager
@@ -44,10 +36,8 @@ def both_trees() -> Generator[None]:
 
 
 def adapted(error: LlmConnectorError) -> LlmConnectorError:
-    """The same error in both trees; on a langchain-core without such a class, the error itself."""
+    """The same error in both trees; an early langchain-core has but one class for all of them."""
     kind: Any = _both(type(error))  # type: ignore[arg-type]  # classes are hashable; mypy loses it in the cache
-    if kind is None:
-        return error
     made: Any = kind.__new__(kind, *error.args)
     made.__dict__.update(error.__dict__, is_retryable=error.retryable, _error=error)
     if isinstance(error, APIError):
@@ -57,10 +47,8 @@ def adapted(error: LlmConnectorError) -> LlmConnectorError:
 
 @functools.cache
 def _both(kind: Any) -> Any:
-    names = (name for parent in kind.__mro__ if (name := _CLASSES.get(parent.__name__)))
-    theirs = getattr(exceptions, next(names, ""), None)
-    if theirs is None:
-        return None
+    names = (_NAMES.get(parent.__name__, f"Model{parent.__name__}") for parent in kind.__mro__)
+    theirs = next(found for name in names if (found := getattr(exceptions, name, None)))
     # Classes made at run time cannot be imported: what is pickled is the error behind this one.
     own = {"__module__": __name__, "__doc__": kind.__doc__, "__reduce__": lambda made: (adapted, (made._error,))}
     return type(kind.__name__, (kind, theirs), own)

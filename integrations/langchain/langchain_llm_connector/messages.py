@@ -86,10 +86,10 @@ def _answer(message: AIMessage) -> Block:
         thoughts = None if kind in _THOUGHTS else thoughts
         details = details or (block.get("extras") or {}).get(DETAILS)
     origin = known.get("model_provider")
-    turn = {
+    return {
         "role": "assistant",
         "content": [*content, *calls],
         "provider": known.get("provider") if origin == MODEL_PROVIDER else origin,
+        THOUGHTS: thoughts,
         DETAILS: details,
     }
-    return turn if thoughts is None else {**turn, THOUGHTS: thoughts}

@@ -19,6 +19,7 @@ from pydantic.v1 import BaseModel as OldBaseModel
 
 import llm_connector
 from langchain_llm_connector import ChatLlmConnector, register
+from langchain_llm_connector.errors import _both
 from llm_connector.types import Usage
 from tests.integrations.langchain.little_model import THOUGHT, LittleModel, settings
 from tests.support.answers import call_delta, completion, delta, piece
@@ -304,6 +305,27 @@ def test_errors_are_in_both_trees(little_model, status, message, theirs, ours, r
         assert (str(again), again.status) == (str(error), status)
 
 
+def test_a_langchain_with_fewer_classes_of_errors_gets_the_nearest(little_model, monkeypatch):
+    _both.cache_clear()
+    monkeypatch.delattr(exceptions, "ContextOverflowError")
+    monkeypatch.delattr(exceptions, "ModelRateLimitError")
+    for status, message, theirs in (
+        (429, "slow down", exceptions.ModelAPIError),
+        (400, "maximum context length is 8", exceptions.ModelInvalidRequestError),
+    ):
+        little_model.script(Answer.json({"error": {"message": message}}, status))
+        with pytest.raises(theirs):
+            made(little_model).invoke("?")
+    _both.cache_clear()
+    for name in [name for name in vars(exceptions) if name.startswith("Model")]:
+        monkeypatch.delattr(exceptions, name)
+    little_model.script(Answer.json({"error": {"message": "slow down"}}, 429))
+    with pytest.raises(exceptions.LangChainException) as failed:
+        made(little_model).invoke("?")
+    assert isinstance(failed.value, llm_connector.RateLimitError)
+    _both.cache_clear()
+
+
 def test_an_unreachable_server_is_a_connection_error():
     model = ChatLlmConnector(provider="openai_compatible", base_url="http://127.0.0.1:1/v1", model="m", max_retries=0)
     with pytest.raises(exceptions.ModelConnectionError, match="openai_compatible"):
@@ -374,6 +396,7 @@ def test_callbacks_come_exactly_once(little_model):
         (lambda config: list(model.stream("Hello", config=config)), 6),
         (lambda config: asyncio.run(model.ainvoke("Hello", config=config)), 0),
         (lambda config: model.bind(stream=True).invoke("Hello", config=config), 6),
+        (lambda config: list(model.stream_events("Hello", config=config, version="v3")), 6),
     ):
         handler = Counting()
         ask({"callbacks": [handler]})
@@ -385,6 +408,7 @@ def test_callbacks_come_exactly_once(little_model):
     assert handler.seen == ["start", "error"]
 
 
+@pytest.mark.filterwarnings("ignore:The method `BaseChatModel._achat_model_stream_v3` is in beta")
 @pytest.mark.anyio
 async def test_async_callbacks_see_every_token(little_model):
     class Async(AsyncCallbackHandler):
@@ -396,6 +420,9 @@ async def test_async_callbacks_see_every_token(little_model):
     handler = Async()
     chunks = [chunk async for chunk in made(little_model).astream("Hello", config={"callbacks": [handler]})]
     assert handler.tokens == len(chunks)
+    events = await made(little_model).astream_events("Hello", config={"callbacks": [handler]}, version="v3")
+    assert [event async for event in events]
+    assert handler.tokens == 2 * len(chunks)
 
 
 def test_a_rate_limiter_is_asked(little_model):
@@ -473,6 +500,9 @@ def test_the_choice_of_a_tool_is_checked(little_model):
 def test_prompt_caching_is_asked_for(little_model):
     made(little_model, "anthropic", prompt_cache=True).invoke([SystemMessage("Be brief."), HumanMessage("Hello")])
     assert body_of(little_model)["system"][0]["cache_control"] == {"type": "ephemeral"}
+    marked = weather.model_copy(update={"extras": {"cache_control": {"type": "ephemeral"}}})
+    made(little_model, "anthropic").bind_tools([weather, marked]).invoke("?")
+    assert ["cache_control" in tool for tool in body_of(little_model)["tools"]] == [False, True]
     text = {"type": "text", "text": "long", "cache_control": {"type": "ephemeral"}}
     made(little_model, "anthropic").invoke([HumanMessage([text, "short"])])
     assert body_of(little_model)["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
@@ -656,3 +686,4 @@ def test_a_profile_is_that_of_the_model_that_is_set():
     assert model.model_copy(update={"model": "no-such-model"}).profile is None
     model.model = "no-such-model"
     assert model.profile is None
+    assert ChatLlmConnector(provider="openai", model="gpt-5").profile is None  # without a key there is no client

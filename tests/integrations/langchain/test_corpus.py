@@ -23,7 +23,7 @@ def answered(exchange: Exchange) -> bool:
 
 
 def facts(exchange: Exchange) -> dict[str, Any]:
-    return {"provider": asked(exchange).endpoint.spec.name, "model_name": "m", "headers": False}
+    return {"provider": asked(exchange).endpoint.spec.name, "model": "m", "headers": False}
 
 
 def dumped(parts: Any) -> list[Any]:

@@ -22,9 +22,10 @@ from langchain_core.messages import (
     messages_from_dict,
     messages_to_dict,
 )
+from langchain_core.messages.tool import tool_call_chunk
 
 from langchain_llm_connector import ChatLlmConnector
-from langchain_llm_connector.answers import Pieces, result_of
+from langchain_llm_connector.answers import Pieces, _end_of, result_of
 from langchain_llm_connector.messages import to_core
 from llm_connector import (
     ChatChunk,
@@ -195,6 +196,15 @@ def test_thoughts_of_other_classes_are_understood(little_model):
     assert little_model.bodies[-1]["messages"][1]["content"] == [thinking, {"type": "text", "text": "Hi"}]
 
 
+def test_calls_that_were_taken_out_and_server_tools_of_others_do_not_go_back(little_model):
+    blocks: list[Any] = [
+        {"type": "server_tool_call", "id": "s1", "name": "web_search", "args": {}},
+        {"type": "tool_use", "id": "c1", "name": "f", "input": {}},
+        {"type": "text", "text": "Hi"},
+    ]
+    assert parts_of(AIMessage(blocks, tool_calls=[])) == [Text("Hi")]
+
+
 def test_edited_text_does_not_take_the_signature_from_its_thought():
     answer = as_message([Reasoning("Hm.", provider="anthropic", signature="s"), Text("Hello")])
     assert parts_of(answer.model_copy(update={"content": "Hello, edited"})) == [
@@ -207,7 +217,7 @@ def test_edited_text_does_not_take_the_signature_from_its_thought():
 
 # laws
 
-ASKED = {"provider": "anthropic", "model_name": "m", "headers": False}
+ASKED = {"provider": "anthropic", "model": "m", "headers": False}
 
 
 def as_message(parts: list[Any]) -> AIMessage:
@@ -313,6 +323,23 @@ def test_streaming_and_whole_answers_give_equal_messages(drawn):
     v1.response_metadata = {**whole.response_metadata, "output_version": "v1"}
     lost = {"extra", "provider", "arguments_raw"}
     assert [part.model_dump(exclude=lost) for part in parts_of(v1)] == [part.model_dump(exclude=lost) for part in parts]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda some: st.lists(some) | st.dictionaries(st.text(), some),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.data())
+def test_arguments_that_were_cut_anywhere_are_never_completed(arguments, data):
+    text = json.dumps(arguments, ensure_ascii=data.draw(st.booleans()))
+    cut = text[: data.draw(st.integers(0, len(text)))]
+    chunk = AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(name="f", args=cut, id="c", index=0)])
+    end = AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(args=_end_of(cut), index=0)])
+    whole: Any = chunk + end
+    assert whole.tool_calls == []
+    assert [call["id"] for call in whole.invalid_tool_calls] == ["c"]
 
 
 def test_pictures_of_an_answer_are_blocks_and_go_back():

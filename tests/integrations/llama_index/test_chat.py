@@ -331,6 +331,14 @@ def test_calls_grow_in_streams(wire: Wire, wire_server: WireServer):
             assert str(whole.tool_kwargs["at"]).startswith(str(call.tool_kwargs.get("at", "")))
 
 
+def test_a_stream_is_the_first_of_several_answers(llm: LlmConnector, wire_server: WireServer):
+    other = chunk({"reasoning_content": "Oh."})
+    other["choices"][0]["index"] = 1
+    wire_server.script(Stream(sse(chunk({"content": "Hi"}), other, chunk({}, "stop"))))
+    seen = list(llm.stream_chat(HI, n=2))
+    assert [(item.message.content, item.delta) for item in seen] == [("Hi", "Hi"), ("Hi", "")]
+
+
 def test_trailing_counts_come_with_the_whole_message(llm: LlmConnector, wire_server: WireServer):
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
     wire_server.script(

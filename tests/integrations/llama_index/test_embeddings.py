@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from typing import Any
@@ -74,6 +75,8 @@ def test_batches_are_as_long_as_the_provider_takes():
     assert LlmConnectorEmbedding("openai", api_key="k").embed_batch_size == 2048
     assert LlmConnectorEmbedding("aliyun", api_key="k").embed_batch_size == 10
     assert LlmConnectorEmbedding("aliyun", api_key="k", embed_batch_size=3).embed_batch_size == 3
+    row = dataclasses.replace(LlmConnectorEmbedding("openai", api_key="k").row, embedding_batch=5000)
+    assert LlmConnectorEmbedding.read_arguments(row, {})["embed_batch_size"] == 2048  # LlamaIndex allows no more
 
 
 @pytest.mark.anyio
@@ -167,6 +170,15 @@ async def test_nodes_are_ranked(wire_server: WireServer, events: list[Any]):
     assert len(debug.get_event_pairs(CBEventType.RERANKING)) == 2
     assert [item.score for item in NODES] == [0.1] * 3
     await reranker.aclose()
+
+
+def test_a_server_that_ranks_more_than_was_asked_is_cut(wire_server: WireServer):
+    reranker = LlmConnectorRerank("siliconflow", model="r", api_key="k", base_url=f"{wire_server.url}/v1", top_n=9)
+    wire_server.script(RANKED, RANKED)
+    assert len(reranker.postprocess_nodes(NODES, query_str="baking")) == 2
+    assert wire_server.requests[0].json["top_n"] == 3  # more than there are is refused by some
+    reranker.top_n = 1
+    assert [item.score for item in reranker.postprocess_nodes(NODES, query_str="baking")] == [0.9]
 
 
 @pytest.mark.anyio

@@ -91,7 +91,8 @@ def test_an_image_may_be_bytes_base64_a_file_an_open_file_or_a_url(tmp_path: Pat
     assert parts_of(ImageBlock(url=path.as_uri())) == [embedded]
     opened: Any = ImageBlock.model_construct(image=io.BytesIO(PNG))  # older releases take none themselves
     message = ChatMessage.model_construct(role=MessageRole.USER, blocks=[opened], additional_kwargs={})
-    assert to_core([message])[0].parts == [embedded]
+    for _ in range(2):  # each turn of a conversation reads it again
+        assert to_core([message])[0].parts == [embedded]
     assert parts_of(ImageBlock(image=PNG, image_mimetype="image/webp", detail="low")) == [
         Image.base64("image/webp", base64_of(PNG), detail="low")
     ]
@@ -171,21 +172,25 @@ def test_the_text_of_arguments_goes_back_as_it_came_unless_they_were_changed():
     )
     assert turn.tool_calls[0].arguments_raw == '{ "at":"Å" }'
     changed = ToolCallBlock(tool_call_id="c1", tool_name="look", tool_kwargs={"at": "B"})
-    message = ChatMessage(role="assistant", blocks=[changed], additional_kwargs={"tool_calls": [sent]})
-    assert to_core([message, result()])[0].tool_calls[0].arguments_raw == ""
+    signed = {**sent, "provider": "p", "extra": {"sig": "x"}}
+    message = ChatMessage(role="assistant", blocks=[changed], additional_kwargs={"tool_calls": [signed]})
+    [call] = to_core([message, result()])[0].tool_calls
+    assert call == ToolCall(id="c1", name="look", arguments={"at": "B"}, provider="p", extra={"sig": "x"})
+    changed.tool_kwargs = '{"at":  "Å"}'
+    assert to_core([message, result()])[0].tool_calls[0].arguments_raw == '{"at":  "Å"}'
 
 
 def test_results_show_images_and_what_they_cannot_hold_follows():
     turns = to_core(
         [
             ChatMessage(role="assistant", blocks=[CALL]),
-            result("see", "c1", ImageBlock(image=PNG), AudioBlock(audio=WAV, format="wav")),
+            result("see", "c1", ImageBlock(image=PNG), AudioBlock(audio=WAV, format="wav"), DocumentBlock(data=PDF)),
             ChatMessage("Well?"),
         ]
     )
-    image = Image.base64("image/png", base64_of(PNG))
+    kept: list[Any] = [Image.base64("image/png", base64_of(PNG)), Document.base64("application/pdf", base64_of(PDF))]
     assert turns[1:] == [
-        Message(role="tool", parts=[ToolResult(call_id="c1", name="look", parts=[Text("see"), image])]),
+        Message(role="tool", parts=[ToolResult(call_id="c1", name="look", parts=[Text("see"), *kept])]),
         user(Audio.base64("audio/wav", base64_of(WAV))),
         user("Well?"),
     ]
@@ -287,6 +292,7 @@ def test_an_answer_survives_json_and_goes_back_as_it_came():
 
 def test_calls_are_also_plain_dicts_for_those_who_look_there():
     kwargs = shown(answer_of(*PARTS)).message.additional_kwargs
+    assert kwargs.keys() == {"tool_calls"}
     assert kwargs["tool_calls"] == [
         {
             "id": "c1",
@@ -297,7 +303,13 @@ def test_calls_are_also_plain_dicts_for_those_who_look_there():
         },
         {"id": "c2", "type": "function", "function": {"name": "look", "arguments": '{"at'}},
     ]
-    assert kwargs["citations"] == [{"url": "https://example.com"}]
+
+
+def test_citations_and_a_refusal_stand_beside_the_message():
+    cited = [{"url": "https://example.com"}]
+    assert shown(answer_of(Text("a"), citations=cited)).message.additional_kwargs == {"citations": cited}
+    refused = Choice(message=assistant(), refusal="I will not.")
+    assert shown(ChatResponse(choices=[refused])).message.additional_kwargs == {"refusal": "I will not."}
 
 
 def test_pictures_and_sound_of_an_answer_are_blocks():
@@ -322,6 +334,8 @@ def test_usage_and_reason_are_where_counters_and_tracers_look():
         "choices": [{"index": 0, "finish_reason": "stop"}],
     }
     assert response.message.blocks[0].num_tokens == 3
+    twice = shown(answer_of(Reasoning("Hm."), Text("a"), Reasoning("Oh."), usage=usage))  # of which one is not known
+    assert [block.num_tokens for block in twice.message.blocks if block.block_type == "thinking"] == [None, None]
 
 
 def test_what_the_server_sent_wins_in_raw():
@@ -330,6 +344,8 @@ def test_what_the_server_sent_wins_in_raw():
     assert raw["usage"] == {"prompt_tokens": 5, "input_tokens": 5}
     assert (raw["id"], raw["choices"]) == ("theirs", [{"finish_reason": "end"}])
     assert shown(answer_of(Text("a"), raw=["odd"])).raw["body"] == ["odd"]
+    ended = shown(answer_of(Text("a"), id="i", raw={"id": None, "choices": []})).raw  # as the last event of a stream
+    assert (ended["id"], ended["choices"]) == ("i", [{"index": 0, "finish_reason": "stop"}])
 
 
 def test_log_probabilities_are_candidates_by_token():

@@ -49,6 +49,7 @@ def test_classes_are_what_llama_index_expects():
         ("deepseek", "deepseek-chat", 1_000_000, True),
         ("anthropic", "claude-sonnet-4-5", 200_000, True),
         ("perplexity", "sonar", 128_000, False),
+        ("openai", "o1-mini", 128_000, False),
         ("openai", "a-model-of-tomorrow", 32_768, True),
         ("local", None, 4096, True),
     ],

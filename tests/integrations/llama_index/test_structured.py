@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from llama_index.llms.llm_connector import LlmConnector
 from pydantic import BaseModel, Field, RootModel
 
 from tests.integrations.llama_index.wires import WIRES, Call, Turn, completion
-from tests.support.wire_server import WireServer
+from tests.support.wire_server import Answer, WireServer
 
 
 class Kind(Enum):
@@ -112,7 +113,10 @@ def test_objects_grow_while_they_are_streamed(wire_server: WireServer, mode: str
     text = json.dumps(OSLO)
     turn = Turn(text=text) if mode == "default" else Turn(calls=[Call("Town", OSLO)])
     wire_server.script(WIRE.stream(turn))
-    seen = [item.model_dump() for item in llm.stream_structured_predict(Town, PROMPT, town="Oslo")]
+    found = list(llm.stream_structured_predict(Town, PROMPT, town="Oslo"))
+    assert all(one != other for one, other in pairwise(found))
+    assert any(isinstance(item, Town) for item in found[:-1])
+    seen = [item.model_dump() for item in found]
     assert len(seen) > 4
     names = [item["name"] for item in seen if item["name"]]
     assert all("Oslo".startswith(name) for name in names)
@@ -181,6 +185,13 @@ def test_an_answer_that_was_cut_says_so(llm: LlmConnector, wire_server: WireServ
     wire_server.script(completion('{"name": "Os', reason="length"))
     with pytest.raises(ValueError, match=r"it was cut: raise max_tokens"):
         llm.structured_predict(Town, PROMPT, town="Oslo")
+
+
+def test_a_refusal_says_so(wire_server: WireServer):
+    choice = {"index": 0, "message": {"role": "assistant", "refusal": "I will not."}, "finish_reason": "stop"}
+    wire_server.script(Answer.json({"id": "1", "choices": [choice]}))
+    with pytest.raises(ValueError, match="no text to read as Town: I will not"):
+        openai(wire_server).structured_predict(Town, PROMPT, town="Oslo")
 
 
 def test_a_stream_that_gives_no_object_is_an_error(llm: LlmConnector, wire_server: WireServer):

@@ -67,9 +67,11 @@ def test_without_tools_there_is_no_choice(llm: LlmConnector, wire_server: WireSe
 
 def test_strict_tools_say_so(wire_server: WireServer):
     llm = LlmConnector("openai", model="gpt-4.1", api_key="k", base_url=wire_server.url, strict=True)
-    wire_server.script(completion(None, calls=[Call("population", {"city": "Oslo"})]))
+    wire_server.script(*[completion(None, calls=[Call("population", {"city": "Oslo"})])] * 2)
     llm.chat_with_tools(TOOLS[1:], user_msg="Oslo?")
     assert wire_server.requests[0].json["tools"][0]["function"]["strict"] is True
+    llm.chat_with_tools(TOOLS[1:], user_msg="Oslo?", strict=False)
+    assert not wire_server.requests[1].json["tools"][0]["function"].get("strict")
 
 
 def test_a_choice_and_parallel_calls_reach_the_request(wire_server: WireServer):

@@ -6,34 +6,25 @@ https://developers.llamaindex.ai/python/framework-api-reference/llms/ (checked 2
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
-from pathlib import Path
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms import types as llama
 
 from llm_connector import ConfigurationError
 from llm_connector import types as core
-from llm_connector.types.calls import call_of
+from llm_connector.types.calls import call_of, dict_of
+from llm_connector.types.conversation import ROLES
+from llm_connector.types.part import mark_of
 
 if TYPE_CHECKING:
     from llm_connector import AsyncChatStream, ChatStream
 
 __all__ = ["aresponses", "completion_of", "response_of", "responses", "to_core", "turn_of"]
 
-_ROLES: Mapping[llama.MessageRole, core.Role] = {
-    llama.MessageRole.SYSTEM: "system",
-    llama.MessageRole.DEVELOPER: "system",
-    llama.MessageRole.USER: "user",
-    llama.MessageRole.ASSISTANT: "assistant",
-    llama.MessageRole.CHATBOT: "assistant",
-    llama.MessageRole.MODEL: "assistant",
-    llama.MessageRole.TOOL: "tool",
-    llama.MessageRole.FUNCTION: "tool",
-}
 _MEDIA: Mapping[str, tuple[Any, Any, str, str]] = {
     "image": (core.Image, llama.ImageBlock, "image", "image_mimetype"),
     "audio": (core.Audio, llama.AudioBlock, "audio", "format"),
@@ -41,9 +32,6 @@ _MEDIA: Mapping[str, tuple[Any, Any, str, str]] = {
     "document": (core.Document, llama.DocumentBlock, "data", "document_mimetype"),
 }
 """By type: the part, the block, and the block's fields for its bytes and for their type."""
-
-_UNTITLED = "input_document"
-"""The title that LlamaIndex gives to documents without one."""
 
 _COUNTS = {
     "prompt_tokens": "input_tokens",
@@ -68,7 +56,7 @@ def to_core(messages: Sequence[llama.ChatMessage]) -> list[core.Message]:
     turns: list[core.Message] = []
     whole = True
     for position, message in enumerate(messages):
-        blocks, role = message.blocks, _ROLES[message.role]
+        blocks, role = message.blocks, ROLES[message.role]
         plain = len(blocks) == 1 and not message.additional_kwargs and role != "tool"
         if plain and type(block := blocks[0]) is llama.TextBlock and block.text:
             turns.append(core.PlainTurn(role, block.text))
@@ -90,41 +78,47 @@ def to_core(messages: Sequence[llama.ChatMessage]) -> list[core.Message]:
 
 def turn_of(role: core.Role, message: llama.ChatMessage) -> core.Message:
     """One message. What a tool result cannot hold, such as sound, stands beside it."""
-    kwargs = message.additional_kwargs
+    parts, kwargs = _parts(message.blocks), message.additional_kwargs
     if role == "tool":
-        parts = _parts(message.blocks, {})
         shown = [part for part in parts if isinstance(part, core.Text | core.Image | core.Document)]
         result = core.ToolResult(call_id=kwargs.get("tool_call_id") or "", parts=shown)
         return core.Message(role=role, parts=[result, *(part for part in parts if part not in shown)])
-    calls = _calls_of(message) if role == "assistant" else []
-    parts = _parts(message.blocks, {call.id: call for call in calls})
-    if not any(isinstance(part, core.ToolCall) for part in parts):  # memories from before there were blocks for calls
-        parts += calls
-    name = kwargs.get("name")
-    return core.Message(role=role, parts=parts, name=name if isinstance(name, str) else None)
+    if given := kwargs.get("tool_calls"):
+        parts = _with_calls(parts, given)
+    return core.Message(role=role, parts=parts, name=kwargs.get("name"))
 
 
-def _calls_of(message: llama.ChatMessage) -> list[core.ToolCall]:
-    """The calls of `additional_kwargs`: dicts in OpenAI's form, or objects of an SDK."""
-    given = message.additional_kwargs.get("tool_calls") or ()
+def _with_calls(parts: list[core.AnyPart], given: Sequence[Any]) -> list[core.AnyPart]:
+    """Parts with what blocks have no place for: the text of the arguments, so that caches find the prompt, and extras.
+
+    `given` are dicts in OpenAI's form, or objects of an SDK.
+    """
     dicts = [call if isinstance(call, Mapping) else call.model_dump(exclude_none=True) for call in given]
-    found = core.conversation([{"role": "assistant", "tool_calls": dicts}])[0].tool_calls
-    return [call.model_copy(update=call.extra) if "extra" in (call.extra or ()) else call for call in found]
+    calls = core.conversation([{"role": "assistant", "tool_calls": dicts}])[0].tool_calls
+    if not any(isinstance(part, core.ToolCall) for part in parts):  # memories from before there were blocks for calls
+        return [*parts, *calls]
+    known = {call.id: call for call in calls}
+    return [_restored(part, known.get(part.id, part)) if isinstance(part, core.ToolCall) else part for part in parts]
 
 
-def _parts(blocks: Sequence[Any], calls: Mapping[str, core.ToolCall]) -> list[core.AnyPart]:
+def _restored(call: core.ToolCall, known: core.ToolCall) -> core.ToolCall:
+    if call.arguments == known.arguments and not call.arguments_raw:
+        return known
+    return call.model_copy(update={"provider": known.provider, "extra": known.extra})
+
+
+def _parts(blocks: Sequence[Any]) -> list[core.AnyPart]:
     """Blocks as parts. A cache point marks the part before it."""
     parts: list[core.AnyPart] = []
     for position, block in enumerate(blocks):
         if block.block_type != "cache":
-            parts += _read(block, position, calls)
+            parts += _read(block, position)
         elif parts and "cache" in type(parts[-1]).model_fields:
-            ttl = block.cache_control.ttl
-            parts[-1] = parts[-1].model_copy(update={"cache": ttl if ttl in ("5m", "1h") else True})
+            parts[-1] = parts[-1].model_copy(update={"cache": mark_of(block.cache_control.model_dump())})
     return parts
 
 
-def _read(block: Any, position: int, calls: Mapping[str, core.ToolCall]) -> Iterator[core.AnyPart]:
+def _read(block: Any, position: int) -> Iterator[core.AnyPart]:
     match block.block_type:
         case "text":
             if block.text:
@@ -133,9 +127,9 @@ def _read(block: Any, position: int, calls: Mapping[str, core.ToolCall]) -> Iter
             yield _media(block)
         case "citable":
             yield core.Text(f"{block.title} ({block.source}):\n")
-            yield from _parts(block.content, {})
+            yield from _parts(block.content)
         case "citation":
-            yield from _parts([block.cited_content], {})
+            yield from _parts([block.cited_content])
         case "thinking":
             known = block.additional_information
             names = core.Reasoning.model_fields.keys() - {"type", "text"}  # other packages put more there
@@ -146,12 +140,7 @@ def _read(block: Any, position: int, calls: Mapping[str, core.ToolCall]) -> Iter
                 yield core.Reasoning(block.content or "", **state)
         case "tool_call":
             call_id = block.tool_call_id or f"call_{position}_{block.tool_name}"  # the same each time
-            known = calls.get(call_id)
-            if known is not None and block.tool_kwargs in (known.arguments, known.arguments_raw):
-                yield known  # with the provider's own text of the arguments, so that caches find the prompt
-            else:
-                own = {} if known is None else {"provider": known.provider, "extra": known.extra}
-                yield call_of(block.tool_name, call_id, block.tool_kwargs, **own)
+            yield call_of(block.tool_name, call_id, block.tool_kwargs)
         case kind:
             raise ConfigurationError(f"a block of type {kind!r} cannot be sent to a model")
 
@@ -164,8 +153,8 @@ def _media(block: Any) -> Any:
         media_type = media_type and f"audio/{media_type}"
     elif part is core.Image:
         fields["detail"] = block.detail
-    elif part is core.Document and block.title not in (None, "", _UNTITLED):
-        fields["name"] = block.title
+    elif part is core.Document and block.title not in (None, "", "input_document"):
+        fields["name"] = block.title  # the other is what LlamaIndex calls those without a title
     if isinstance(data, IOBase):
         data.seek(0)
         data = base64.b64encode(data.read())
@@ -173,13 +162,9 @@ def _media(block: Any) -> Any:
         if media_type:
             return part.base64(media_type, data.decode(), **fields)
         return part(base64.b64decode(data), **fields)
-    url = str(block.url or "")
-    if block.path or url.startswith("file://"):
-        return part(Path(block.path or url.removeprefix("file://")), **fields)
-    if not url:
+    if not (block.path or block.url):
         raise ConfigurationError(f"a block of type {block.block_type!r} holds no data, path or URL")
-    known = url[:8].lower().startswith(("http://", "https://", "data:"))
-    return part(url, **fields) if known else part(url=url, **fields)  # s3:// and the like: some servers read them
+    return part(block.path or str(block.url), **fields)
 
 
 # out
@@ -187,10 +172,9 @@ def _media(block: Any) -> Any:
 
 def response_of(answer: core.ChatResponse, delta: str | None = None) -> llama.ChatResponse:
     """A whole answer, or the end of a stream, which repeats all of it."""
-    message = _message_of(answer.message, answer.usage)
-    cited = [citation for part in answer.message.parts for citation in getattr(part, "citations", None) or ()]
-    if citations := cited or answer.citations:
-        message.additional_kwargs["citations"] = citations
+    message = _message_of(answer.message, answer.usage.reasoning_tokens)
+    if answer.citations:
+        message.additional_kwargs["citations"] = answer.citations
     if answer.refusal:
         message.additional_kwargs["refusal"] = answer.refusal
     counts = {name: count for name, ours in _COUNTS.items() if (count := getattr(answer.usage, ours)) is not None}
@@ -246,40 +230,35 @@ def _grown(stream: ChatStream | AsyncChatStream, chunk: core.ChatChunk, said: in
     return llama.ChatResponse(message=message, delta=(message.content or "")[said:], additional_kwargs=facts)
 
 
-def _message_of(message: core.Message, usage: core.Usage | None = None) -> llama.ChatMessage:
-    calls = [_call_dict(part) for part in message.parts if isinstance(part, core.ToolCall)]
-    return llama.ChatMessage(
-        role=llama.MessageRole.ASSISTANT,
-        blocks=list(_blocks_of(message, usage)),
-        additional_kwargs={"tool_calls": calls} if calls else {},
-    )
+def _message_of(message: core.Message, thinking_tokens: int | None = None) -> llama.ChatMessage:
+    calls = [dict_of(part) for part in message.parts if isinstance(part, core.ToolCall)]
+    blocks, kwargs = list(_blocks_of(message.parts, thinking_tokens)), {"tool_calls": calls} if calls else {}
+    return llama.ChatMessage(role=llama.MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=kwargs)
 
 
-def _blocks_of(message: core.Message, usage: core.Usage | None) -> Iterator[Any]:
+def _blocks_of(parts: Sequence[Any], thinking_tokens: int | None) -> Iterator[Any]:
     """The parts in order; texts that follow each other, as cited ones do, are one block."""
-    text = ""
-    thoughts = sum(isinstance(part, core.Reasoning) for part in message.parts)
-    for part in message.parts:
-        if isinstance(part, core.Text):
-            text += part.text
-            continue
-        if text:
+    if thinking_tokens is not None and sum(isinstance(part, core.Reasoning) for part in parts) != 1:
+        thinking_tokens = None  # how many each of them took is not known
+    for kind, run in groupby(parts, type):
+        if kind is not core.Text:
+            yield from [_block_of(part, thinking_tokens) for part in run]
+        elif text := "".join([part.text for part in run]):
             yield llama.TextBlock(text=text)
-            text = ""
-        match part:
-            case core.Reasoning():
-                tokens = usage.reasoning_tokens if usage is not None and thoughts == 1 else None
-                content = part.text or None
-                yield llama.ThinkingBlock(content=content, num_tokens=tokens, additional_information=part.state)
-            case core.ToolCall():
-                given = part.arguments if part.error is None else part.arguments_raw
-                yield llama.ToolCallBlock(tool_call_id=part.id, tool_name=part.name, tool_kwargs=given)
-            case core.Media():
-                yield _media_block(part)
-            case _:
-                yield llama.ThinkingBlock(additional_information=part.model_dump())
-    if text:
-        yield llama.TextBlock(text=text)
+
+
+def _block_of(part: core.AnyPart, thinking_tokens: int | None) -> Any:
+    match part:
+        case core.Reasoning():
+            content, state = part.text or None, part.state
+            return llama.ThinkingBlock(content=content, num_tokens=thinking_tokens, additional_information=state)
+        case core.ToolCall():
+            given = part.arguments if part.error is None else part.arguments_raw
+            return llama.ToolCallBlock(tool_call_id=part.id, tool_name=part.name, tool_kwargs=given)
+        case core.Media():
+            return _media_block(part)
+        case _:
+            return llama.ThinkingBlock(additional_information=part.model_dump())
 
 
 def _media_block(part: Any) -> Any:
@@ -288,13 +267,6 @@ def _media_block(part: Any) -> Any:
     data = None if part.data is None else base64.b64decode(part.data)
     fields = {source: data, format: media_type, "url": part.url, "title": getattr(part, "name", None)}
     return block(**{name: value for name, value in fields.items() if value is not None})
-
-
-def _call_dict(call: core.ToolCall) -> dict[str, Any]:
-    """A call in OpenAI's form, where programs and memories look; it keeps what a block has no place for."""
-    arguments = call.arguments_raw or json.dumps(call.arguments, ensure_ascii=False)
-    form = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-    return form if call.extra is None else {**form, "provider": call.provider, "extra": call.extra}
 
 
 def _raw(answer: core.ChatResponse, counts: Mapping[str, int]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -95,16 +96,14 @@ class StructuredPrediction(FunctionCallingLLM):
         return _Question(output_cls, arguments, started)
 
 
+@dataclass
 class _Question:
     """One prediction: the arguments of `chat`, and the reading of answers to it."""
 
-    def __init__(
-        self, output_cls: type[BaseModel], arguments: dict[str, Any], started: LLMStructuredPredictStartEvent
-    ) -> None:
-        self.arguments = arguments
-        self.started = started
-        self._output_cls = output_cls
-        self._last: BaseModel | None = None
+    output_cls: type[BaseModel]
+    arguments: dict[str, Any]
+    started: LLMStructuredPredictStartEvent
+    last: BaseModel | None = None
 
     def read(self, response: ChatResponse) -> BaseModel:
         """The object of a whole answer."""
@@ -112,7 +111,7 @@ class _Question:
         refusal = response.message.additional_kwargs.get("refusal")
         choice = Choice(message=assistant(text), finish_reason=known.get("finish_reason"), refusal=refusal)
         try:
-            return Answer(choices=[choice]).parse(self._output_cls)
+            return Answer(choices=[choice]).parse(self.output_cls)
         except ParseError as error:
             raise ValueError(f"{error.message}. It says: {text!r}") from error
 
@@ -122,18 +121,18 @@ class _Question:
             found = self.read(response)
         elif isinstance(value := partial_json(_json_of(response)), dict):
             try:
-                found = self._output_cls.model_validate(value)
+                found = self.output_cls.model_validate(value)
             except ValidationError:
                 found = self._flexible.model_validate(value)
         else:
             return None
-        same = self._last is not None and type(found) is type(self._last) and found == self._last
-        self._last = found
+        same = self.last is not None and type(found) is type(self.last) and found == self.last
+        self.last = found
         return None if same else found
 
     @cached_property
     def _flexible(self) -> type[BaseModel]:
-        return create_flexible_model(self._output_cls)
+        return create_flexible_model(self.output_cls)
 
 
 def _json_of(response: ChatResponse) -> str:

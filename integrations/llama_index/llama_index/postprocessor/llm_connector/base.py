@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from llama_index.core import instrumentation
 from llama_index.core.bridge.pydantic import Field
@@ -15,15 +15,12 @@ from llama_index.core.schema import MetadataMode, NodeWithScore, QueryBundle
 from llm_connector import ConfigurationError
 from llm_connector.client.connected import Connected
 
-if TYPE_CHECKING:
-    from llm_connector.client.connected import GivenKey
-
 __all__ = ["LlmConnectorRerank"]
 
 dispatcher = instrumentation.get_dispatcher(__name__)  # type: ignore[attr-defined]  # theirs to export, and they do
 
 
-class LlmConnectorRerank(Connected, BaseNodePostprocessor):
+class LlmConnectorRerank(Connected, BaseNodePostprocessor, init=False):
     """Sorts nodes by relevance to the query and keeps the best.
 
     Examples:
@@ -42,12 +39,6 @@ class LlmConnectorRerank(Connected, BaseNodePostprocessor):
 
     spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url", "model_name": "model"}
     shared: ClassVar[tuple[str, ...]] = ("callback_manager",)
-
-    if TYPE_CHECKING:
-
-        def __init__(
-            self, provider: str, *, model: str | None = None, api_key: GivenKey = None, **settings: Any
-        ) -> None: ...
 
     @classmethod
     def class_name(cls) -> str:
@@ -72,7 +63,7 @@ class LlmConnectorRerank(Connected, BaseNodePostprocessor):
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
             ranked = self.client.rerank(query, texts, model=self.model, top_n=min(self.top_n, len(texts)))
-            kept = [NodeWithScore(node=nodes[item.index].node, score=item.score) for item in ranked[: self.top_n]]
+            kept = [NodeWithScore(node=nodes[item.index].node, score=item.score) for item in ranked]
             event.on_end(payload={EventPayload.NODES: kept})
         dispatcher.event(ReRankEndEvent(nodes=kept))
         return kept
