@@ -16,6 +16,8 @@ from llm_connector.wire import Event
 __all__ = ["Framing", "LineBuffer", "NDJSONDecoder", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"
+"""As numbers: bytes look for one in a fifth of the time."""
 _DOUBTFUL = b": \t"
 """First bytes of data that may be no more than a keep-alive."""
 
@@ -59,7 +61,7 @@ class LineBuffer:
 
     def feed(self, block: bytes) -> list[bytes]:
         """The lines that `block` completes, up to one above the limit."""
-        if b"\n" not in block and b"\r" not in block and not self._held.endswith(b"\r"):
+        if _LF not in block and _CR not in block and not self._held.endswith(b"\r"):
             self._held += block
             return []
         data = b"".join((self._held, block)) if self._held else block
@@ -67,7 +69,7 @@ class LineBuffer:
             self._started = True
             data = data.removeprefix(_BOM)
         half = b""
-        if b"\r" in data:
+        if _CR in data:
             half = b"\r" if data.endswith(b"\r") else b""  # of CRLF, it may be
             data = data.removesuffix(half).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = data.split(b"\n")
@@ -116,13 +118,13 @@ class SSEDecoder:
         if self._between and block[-1:] == b"\n" and len(block) <= self._limit:
             end = 2 if block[-2:] == b"\n\n" else 4 if block[-4:] == b"\r\n\r\n" else 0
             text = block[:-end] if end else b""
-            event = None if b"\r" in text else _whole(text)
+            event = None if _CR in text else _whole(text)
             if event is not None:
                 return (event,)
         return self._feed(block)
 
     def _feed(self, block: bytes) -> Iterator[Event]:
-        if b"\r" in block:
+        if _CR in block:
             if block.count(b"\r") != block.count(b"\r\n"):
                 yield from self._read(block)
                 return
@@ -196,10 +198,10 @@ class SSEDecoder:
 def _whole(text: bytes) -> Event | None:
     """The event that a text without its blank line is, if it has one line of JSON data and at most a name."""
     if text[:7] == b"data: {":
-        return None if b"\n" in text else Event("", text[6:])
+        return None if _LF in text else Event("", text[6:])
     if text[:7] == b"event: ":
         name, _, data = text.partition(b"\n")
-        if data[:7] == b"data: {" and b"\n" not in data:
+        if data[:7] == b"data: {" and _LF not in data:
             return Event(name[7:].decode("utf-8", "replace"), data[6:])
     return None
 
@@ -216,7 +218,7 @@ class NDJSONDecoder:
     def feed(self, block: bytes) -> Iterable[Event]:
         """The events that `block` completes."""
         end = block.find(b"\n")
-        if block[:1] == b"{" and end == len(block) - 1 <= self._limit and self._lines.empty and b"\r" not in block:
+        if block[:1] == b"{" and end == len(block) - 1 <= self._limit and self._lines.empty and _CR not in block:
             return (Event("", block[:end]),)
         return self._feed(block)
 

@@ -24,7 +24,8 @@ class Assignment:
         self._due = 0.0
 
     def __call__(self) -> list[Any]:
-        pool, unwanted = self._pool, list[Any]()
+        pool = self._pool
+        unwanted: list[Any] = []
         self._take(lambda connection: connection.is_closed())
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + SWEEP_SECONDS

@@ -7,6 +7,9 @@ https://www.encode.io/httpcore/network-backends/ (checked 2026-11)
 
 It also writes the head and the body of a request one by one. What is written is held until the answer is read, so that
 both leave in one system call and one packet.
+
+Its blocking stream asks the system to set the limit anew for each read, and maps failures with a context manager. Ours
+uses the socket itself, since both show where every chunk of a stream is a read.
 """
 
 from __future__ import annotations
@@ -71,11 +74,52 @@ class _Unsent:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+class _Socket:
+    """Reads and writes of a connected socket, with TLS or without; they fail as those of httpcore do."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+
+    def read(self, max_bytes: int, timeout: float | None) -> bytes:
+        try:
+            self._limit(timeout)
+            return self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(error) from error
+        except OSError as error:
+            raise httpcore.ReadError(error) from error
+
+    def write(self, buffer: bytes, timeout: float | None) -> None:
+        try:
+            self._limit(timeout)
+            rest = memoryview(buffer)
+            while rest:
+                rest = rest[self._socket.send(rest) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(error) from error
+        except OSError as error:
+            raise httpcore.WriteError(error) from error
+
+    def _limit(self, timeout: float | None) -> None:
+        if self._socket.gettimeout() != timeout:  # setting it is a system call
+            self._socket.settimeout(timeout)
+
+
+def _bytes_of(stream: httpcore.NetworkStream) -> _Socket | httpcore.NetworkStream:
+    """What to read and write: the socket of a connection, or where TLS goes through TLS the connection itself."""
+    connected = stream.get_extra_info("socket")
+    nested = isinstance(stream.get_extra_info("ssl_object"), ssl.SSLObject)
+    return stream if connected is None or nested else _Socket(connected)
+
+
 class PhasedStream(httpcore.NetworkStream):
     """A connection whose read limit can be replaced, and that any thread may close."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._bytes = _bytes_of(stream)
         self._unsent = _Unsent()
         self._process = os.getpid()
         self._busy = 0
@@ -91,7 +135,7 @@ class PhasedStream(httpcore.NetworkStream):
                 self._send(self._unsent.take(), self._unsent.timeout)
         self._busy = threading.get_ident()
         try:
-            return self._stream.read(max_bytes, self.phase.limit(timeout))
+            return self._bytes.read(max_bytes, self.phase.limit(timeout))
         finally:
             self._done()
 
@@ -111,7 +155,7 @@ class PhasedStream(httpcore.NetworkStream):
     def _send(self, buffer: bytes, timeout: float | None) -> None:
         self._busy = threading.get_ident()
         try:
-            self._stream.write(buffer, timeout)
+            self._bytes.write(buffer, timeout)
         finally:
             self._done()
 
