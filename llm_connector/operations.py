@@ -155,7 +155,7 @@ def rerank(
         beyond = next((index for index, _ in ranked if not 0 <= index < len(documents)), None)
         if beyond is not None:
             raise ParseError(f"document {beyond} was ranked, but {len(documents)} were sent")
-        best = sorted(ranked, key=lambda item: -item[1])
+        best = sorted(ranked, key=lambda item: -item[1])[:top_n]  # some servers rank all the same
         return [RankedDocument(index=index, score=score, document=documents[index]) for index, score in best]
 
     path = protocol.rerank_path(model)

@@ -786,9 +786,9 @@ RANKING = replace(find("openai_compatible"), protocol=Ranking(), supports=CHAT_A
 
 
 def test_documents_are_ranked_best_first():
-    ranks = {"results": [{"index": 0, "score": 0.1}, {"index": 2, "score": 0.9}]}
+    every = [{"index": 0, "score": 0.1}, {"index": 1, "score": 0.0}, {"index": 2, "score": 0.9}]  # two are asked for
 
-    trace = drive(rerank(at(spec=RANKING), "q", ["a", "b", "c"], "r", Retry(), 2), json_answer(ranks))
+    trace = drive(rerank(at(spec=RANKING), "q", ["a", "b", "c"], "r", Retry(), 2), json_answer({"results": every}))
 
     assert trace.result == [
         RankedDocument(index=2, score=0.9, document="c"),
