@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from llm_connector import ConfigurationError, LlmClient, UnsupportedError, user
 from llm_connector.client.learned import lessons, taught
 from llm_connector.protocols import ErrorDetail, Protocol
-from llm_connector.providers import Endpoint, find
+from llm_connector.providers import Endpoint, find, supported_providers
 from llm_connector.types import ChatRequest
 from tests.support.answers import completion
 from tests.support.drivers import DRIVERS, KEY, Driver
@@ -60,7 +60,7 @@ PARAMS = (
 )
 ROWS = [
     *("openai", "openai_responses", "openai_compatible", "deepseek", "zhipu", "mistral", "anthropic", "bedrock"),
-    *("gemini", "ollama", "aliyun", "volcengine"),
+    *("gemini", "ollama", "aliyun", "volcengine", "azure_openai"),
 ]
 
 
@@ -163,6 +163,17 @@ def test_what_is_given_back_is_checked(change, says):
     data: dict[str, Any] = {"provider": "openai", "base_url": "https://api.openai.com/v1", "models": {}}
     with pytest.raises(ConfigurationError, match=says):
         LlmClient("openai", api_key=KEY, learned={**data, **change})
+
+
+def test_a_wire_format_declares_the_fields_that_hold_another_one():
+    """A lesson that leads to a format which is not declared could not be saved."""
+    formats = {type(find(row).protocol): find(row).protocol for row in supported_providers()}
+    assert {"fallback", "reroute", "responses"} == {name for kind in formats for name in kind.alternatives}
+    for kind, protocol in formats.items():
+        holding = [name for name, hint in get_type_hints(kind).items() if Protocol in (hint, *get_args(hint))]
+        assert sorted(kind.alternatives) == sorted(holding), kind.__name__
+        found = map(protocol.alternative, kind.alternatives)
+        assert all(other is None or other.name != protocol.name for other in found)
 
 
 @pytest.mark.parametrize("data", [{}, [], "x", 5, {"models": {}}])

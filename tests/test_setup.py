@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -315,6 +316,14 @@ def test_an_unknown_argument_is_refused(name, make):
 
     assert f"unknown argument {name!r}" in message
     assert "none besides api_key" in message
+
+
+def test_a_client_shows_the_row_that_was_fitted_to_it(make):
+    fitted = replace(SPEC, default_model="of-far")
+    client = make(replace(SPEC, configure=lambda row, region, known: fitted), api_key=KEY, region="far")
+
+    assert (client.spec, client.provider, client.model) == (fitted, "acme", "of-far")
+    assert client.with_options(model="other").spec is fitted
 
 
 def test_a_credential_that_the_row_names_is_kept(make):

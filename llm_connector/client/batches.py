@@ -59,7 +59,7 @@ def _batches(
 ) -> Iterator[tuple[int, Sequence[str]]]:
     if isinstance(texts, str):
         raise ConfigurationError("texts is one string, which would be cut into batches; give a list")
-    size = client._settings.endpoint.spec.embedding_batch if size is None else size
+    size = client.spec.embedding_batch if size is None else size
     if size < 1:
         raise ConfigurationError(f"size is {size}; a request holds 1 text or more")
     return ((start, texts[start : start + size]) for start in range(0, len(texts), size))

@@ -119,7 +119,12 @@ class _Client(Generic[HttpT, TransportT]):
     @property
     def provider(self) -> str:
         """The row's name."""
-        return self._settings.endpoint.spec.name
+        return self.spec.name
+
+    @property
+    def spec(self) -> ProviderSpec:
+        """The row itself, fitted to this client's region and credentials: what the provider supports, its limits."""
+        return self._settings.endpoint.spec
 
     @property
     def model(self) -> str | None:
@@ -237,9 +242,7 @@ class LlmClient(_Blocking):
 
     def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
-        settings = self._settings
-        steps = settings.told("models", operations.list_models(settings.endpoint, settings.retry))
-        return self._transport.run(steps, settings.timeout)
+        return self._transport.run(self._settings.models(), self._settings.timeout)
 
     fetch_models = models
 
@@ -257,21 +260,15 @@ class LlmClient(_Blocking):
         `dimensions` asks for vectors of that length, where the model can. `input_type` says what the texts are for:
         `"query"` or `"document"`; models that do not tell them apart are not told.
         """
-        settings, model = self._settings, self._settings.embedding_model(model)
-        texts = setup.texts(inputs)
-        steps = operations.embed(settings.endpoint, texts, model, settings.retry, dimensions, input_type)
-        told = settings.told("embed", steps, model, texts=texts, dimensions=dimensions)
-        return self._transport.run(told, settings.timeout)
+        steps = self._settings.embed(inputs, model, dimensions, input_type)
+        return self._transport.run(steps, self._settings.timeout)
 
     def rerank(
         self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
     ) -> list[RankedDocument]:
         """The documents by relevance to the query, best first; `top_n` asks for the best ones only."""
-        settings, model = self._settings, self._settings.model_or_raise(model)
-        texts = setup.documents(query, documents, top_n)
-        steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
-        told = settings.told("rerank", steps, model, texts=texts)
-        return self._transport.run(told, settings.timeout)
+        steps = self._settings.rerank(query, documents, model, top_n)
+        return self._transport.run(steps, self._settings.timeout)
 
     def count_tokens(
         self,
@@ -283,10 +280,8 @@ class LlmClient(_Blocking):
         model: str | None = None,
     ) -> int:
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
-        settings = self._settings
-        request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
-        steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
-        return self._transport.run(settings.told("count_tokens", steps, request.model), settings.timeout)
+        steps = self._settings.count_tokens(messages, tools, system, model)
+        return self._transport.run(steps, self._settings.timeout)
 
     @property
     def ollama(self) -> OllamaManager:
@@ -334,9 +329,7 @@ class AsyncLlmClient(_Awaited):
 
     async def models(self) -> list[ModelInfo]:
         """Every model the provider lists."""
-        settings = self._settings
-        steps = settings.told("models", operations.list_models(settings.endpoint, settings.retry))
-        return await self._transport.run(steps, settings.timeout)
+        return await self._transport.run(self._settings.models(), self._settings.timeout)
 
     fetch_models = models
 
@@ -354,21 +347,15 @@ class AsyncLlmClient(_Awaited):
         `dimensions` asks for vectors of that length, where the model can. `input_type` says what the texts are for:
         `"query"` or `"document"`; models that do not tell them apart are not told.
         """
-        settings, model = self._settings, self._settings.embedding_model(model)
-        texts = setup.texts(inputs)
-        steps = operations.embed(settings.endpoint, texts, model, settings.retry, dimensions, input_type)
-        told = settings.told("embed", steps, model, texts=texts, dimensions=dimensions)
-        return await self._transport.run(told, settings.timeout)
+        steps = self._settings.embed(inputs, model, dimensions, input_type)
+        return await self._transport.run(steps, self._settings.timeout)
 
     async def rerank(
         self, query: str, documents: Sequence[str], /, *, model: str | None = None, top_n: int | None = None
     ) -> list[RankedDocument]:
         """The documents by relevance to the query, best first; `top_n` asks for the best ones only."""
-        settings, model = self._settings, self._settings.model_or_raise(model)
-        texts = setup.documents(query, documents, top_n)
-        steps = operations.rerank(settings.endpoint, query, texts, model, settings.retry, top_n)
-        told = settings.told("rerank", steps, model, texts=texts)
-        return await self._transport.run(told, settings.timeout)
+        steps = self._settings.rerank(query, documents, model, top_n)
+        return await self._transport.run(steps, self._settings.timeout)
 
     async def count_tokens(
         self,
@@ -380,10 +367,8 @@ class AsyncLlmClient(_Awaited):
         model: str | None = None,
     ) -> int:
         """Tokens of a prompt, as the server counts them. Raises UnsupportedError where no endpoint does."""
-        settings = self._settings
-        request = setup.prompt(messages, tools, system, settings.model_or_raise(model))
-        steps = operations.count_tokens(settings.endpoint, request, settings.retry, settings.policy)
-        return await self._transport.run(settings.told("count_tokens", steps, request.model), settings.timeout)
+        steps = self._settings.count_tokens(messages, tools, system, model)
+        return await self._transport.run(steps, self._settings.timeout)
 
     @property
     def ollama(self) -> AsyncOllamaManager:

@@ -60,7 +60,7 @@ def _difference(base: Protocol, protocol: Protocol) -> dict[str, Any]:
         if value == known or name in NOT_OF_THE_SERVER:
             continue
         if isinstance(value, Protocol):
-            found[name] = _difference(_nested_in(way, name), value)
+            found[name] = _difference(_nested(way, name), value)
         elif name == "models":
             found[name] = {key: _adapter(way, key).dump_python(of, mode="json") for key, of in value[-1].changes}
         else:
@@ -83,8 +83,8 @@ def _changed(base: Protocol, lesson: Mapping[str, Any]) -> Protocol:
             rules = [rule for rule in getattr(way, "models", ()) if rule.pattern]
             rule = {key: _read(way, key, of) for key, of in _dict(value).items()}
             changes[name] = (*rules, for_models("", **rule))
-        elif name in _nested(way):
-            changes[name] = _changed(_nested_in(way, name), value)
+        elif name in way.alternatives:
+            changes[name] = _changed(_nested(way, name), value)
         else:
             changes[name] = _read(way, name, value)
     return replace(way, **changes)
@@ -103,27 +103,15 @@ def _dict(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _ways(protocol: Any) -> Iterator[Protocol]:
+def _ways(protocol: Protocol) -> Iterator[Protocol]:
     """The wire formats that a refusal may lead to, this one first."""
     yield protocol
-    others = (getattr(protocol, name, None) for name in ("reroute", "fallback"))
-    yield from (other for other in others if isinstance(other, Protocol))
-    if hasattr(protocol, "detour"):
-        yield protocol.detour()
+    yield from filter(None, map(protocol.alternative, protocol.alternatives))
 
 
-def _nested(protocol: Protocol) -> set[str]:
-    """The fields that hold a wire format."""
-    kind: Any = type(protocol)
-    hints = _hints(kind)
-    return {name for name, hint in hints.items() if Protocol in (hint, *typing.get_args(hint))}
-
-
-def _nested_in(protocol: Any, name: str) -> Protocol:
-    """The wire format that a field holds, or stands for until it is set. Raises ValueError where there is none."""
-    nested: Protocol | None = getattr(protocol, name)
-    if nested is None and hasattr(protocol, "detour"):
-        nested = protocol.detour()
+def _nested(protocol: Protocol, name: str) -> Protocol:
+    """One of the alternatives. Raises ValueError where there is none."""
+    nested = protocol.alternative(name)
     if nested is None:
         raise ValueError(f"{protocol.name} has no {name!r} that could be changed")
     return nested

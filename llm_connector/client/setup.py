@@ -10,15 +10,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
+from llm_connector import operations
 from llm_connector.auth import clean_key
 from llm_connector.errors import ConfigurationError
 from llm_connector.lazy import Lazy
 from llm_connector.limits import DEFAULT_RETRIES
-from llm_connector.operations import RenderedChat, render
 from llm_connector.providers import Endpoint, ProviderSpec, find
 from llm_connector.providers.spec import ApiKey, joined_base
 from llm_connector.retry import Retry
-from llm_connector.types import ChatRequest, Messages, ModelInfo, ToolLike, conversation
+from llm_connector.types import (
+    ChatRequest,
+    Embeddings,
+    InputType,
+    Messages,
+    ModelInfo,
+    RankedDocument,
+    ToolLike,
+    conversation,
+)
 from llm_connector.wire import FetchPolicy, Steps, Timeout
 
 if TYPE_CHECKING:
@@ -32,7 +41,7 @@ else:
     lessons = Lazy("llm_connector.client.learned")
     rate_limits = Lazy("llm_connector.client.rate_limits")
 
-__all__ = ["Call", "Configuration", "documents", "prompt", "texts"]
+__all__ = ["Call", "Configuration"]
 
 T = TypeVar("T")
 
@@ -46,7 +55,7 @@ _OUR_HEADERS = frozenset({"accept-encoding", "content-length", "transfer-encodin
 class Call(NamedTuple):
     """A chat that is ready to be sent."""
 
-    rendered: RenderedChat
+    rendered: operations.RenderedChat
     timeout: Timeout
     retry: Retry
 
@@ -126,10 +135,38 @@ class Configuration:
         if request.extra_headers:
             request.extra_headers = _headers(self.endpoint.spec, request.extra_headers)
         return Call(
-            render(self.endpoint, request, stream=stream, strict=self.strict, policy=self.policy),
+            operations.render(self.endpoint, request, stream=stream, strict=self.strict, policy=self.policy),
             self.timeout if timeout is None else _timeout(timeout),
             self.retry if retries is None else _retry(retries),
         )
+
+    def models(self) -> Steps[list[ModelInfo]]:
+        """Every model the provider lists."""
+        return self.told("models", operations.list_models(self.endpoint, self.retry))
+
+    def embed(
+        self, inputs: str | Sequence[str], model: str | None, dimensions: int | None, input_type: InputType | None
+    ) -> Steps[Embeddings]:
+        """One vector per input, in order."""
+        model, texts = self.embedding_model(model), _texts(inputs)
+        steps = operations.embed(self.endpoint, texts, model, self.retry, dimensions, input_type)
+        return self.told("embed", steps, model, texts=texts, dimensions=dimensions)
+
+    def rerank(
+        self, query: str, documents: Sequence[str], model: str | None, top_n: int | None
+    ) -> Steps[list[RankedDocument]]:
+        """The documents by relevance to the query."""
+        model, texts = self.model_or_raise(model), _documents(query, documents, top_n)
+        steps = operations.rerank(self.endpoint, query, texts, model, self.retry, top_n)
+        return self.told("rerank", steps, model, texts=texts)
+
+    def count_tokens(
+        self, messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str | None
+    ) -> Steps[int]:
+        """Tokens of a prompt, as the server counts them."""
+        request = _prompt(messages, tools, system, self.model_or_raise(model))
+        steps = operations.count_tokens(self.endpoint, request, self.retry, self.policy)
+        return self.told("count_tokens", steps, request.model)
 
     def told(self, name: str, steps: Steps[T], model: str | None = None, **facts: Any) -> Steps[T]:
         """The steps of an operation, told to whoever watches, and in their turn."""
@@ -202,7 +239,7 @@ class Configuration:
         return new
 
 
-def texts(inputs: str | Sequence[str], name: str = "inputs") -> list[str]:
+def _texts(inputs: str | Sequence[str], name: str = "inputs") -> list[str]:
     """One or several texts. Raises ConfigurationError that names the position of one without text."""
     given = [inputs] if isinstance(inputs, str) else list(inputs)
     for position, text in enumerate(given):
@@ -213,7 +250,7 @@ def texts(inputs: str | Sequence[str], name: str = "inputs") -> list[str]:
     return given
 
 
-def documents(query: str, given: Sequence[str], top_n: int | None) -> list[str]:
+def _documents(query: str, given: Sequence[str], top_n: int | None) -> list[str]:
     """The documents of a ranking. Raises ConfigurationError for a query or a document without text."""
     if not isinstance(query, str) or not query:
         raise ConfigurationError("query: give text that is not empty")
@@ -221,10 +258,10 @@ def documents(query: str, given: Sequence[str], top_n: int | None) -> list[str]:
         raise ConfigurationError("documents: give a list of texts, not one text")
     if top_n is not None and top_n < 1:
         raise ConfigurationError(f"top_n is {top_n!r}; give 1 or more")
-    return texts(given, "documents")
+    return _texts(given, "documents")
 
 
-def prompt(messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str) -> ChatRequest:
+def _prompt(messages: Messages, tools: Sequence[ToolLike] | None, system: str | None, model: str) -> ChatRequest:
     """A prompt whose tokens are to be counted."""
     leading = conversation([{"role": "system", "content": system}]) if system else []
     return ChatRequest.of([*leading, *conversation(messages)], {"model": model, "tools": tools})

@@ -300,13 +300,7 @@ class AsyncChatStream(_Stream):
     aclose = close
 
     def encode(self, format: FormatName | Format, framing: FramingName | None = None) -> AsyncGenerator[bytes, None]:
-        """The answer in the words of another wire format, as bytes, while it comes.
-
-        `framing` is `sse` (what openai, openai_responses, anthropic and ollama_embedded use), `ndjson` (ollama,
-        unified) or `json`, one body at the end. Errors are raised as iteration raises them; one that comes after bytes
-        were written is first written as the format reports it. The end, an exception, cancellation and closing the
-        iterator release the connection. Raises ConfigurationError for an unknown name.
-        """
+        """The same as `ChatStream.encode`, as an asynchronous iterator; cancellation releases the connection too."""
         return self._encode(formats.checked(format, framing), framing)
 
     async def _encode(self, format: Format, framing: FramingName | None) -> AsyncGenerator[bytes, None]:

@@ -60,6 +60,8 @@ class Protocol:
     """Whether refusals come in place of the first event, which is waited for so that they can be tried again."""
     count_field: ClassVar[str] = "input_tokens"
     """Where a token count stands in its answer."""
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Fields that hold another wire format of the same server, to which a refusal of this one may lead."""
 
     def headers(self, operation: str, *, stream: bool = False) -> Mapping[str, str]:
         """Headers of a request of this wire format, lower-case.
@@ -121,6 +123,11 @@ class Protocol:
     def learn_from(self, request: ChatRequest, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """The same, where it matters which request was refused."""
         return self.learn(failure, status)
+
+    def alternative(self, field: str) -> Protocol | None:
+        """The wire format that one of the `alternatives` holds, or stands for until it is set; None without any."""
+        held: Protocol | None = getattr(self, field)
+        return held
 
     def models_path(self, cursor: str | None) -> str:
         """Path of a page of the model list; `cursor` is what `parse_models` returned for the page before."""

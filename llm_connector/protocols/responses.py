@@ -60,6 +60,7 @@ class Responses(Protocol):
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
     name: ClassVar[str] = "Responses"
     default_path: ClassVar[str] = "/v1"
+    alternatives: ClassVar[tuple[str, ...]] = ("fallback",)
 
     efforts: Efforts = ("none", "minimal", "low", "medium", "high", "max")
     summary: str | None = "auto"

@@ -42,6 +42,7 @@ class AzureCompletions(ChatCompletions):
     """
 
     default_path: ClassVar[str] = ""
+    alternatives: ClassVar[tuple[str, ...]] = ("reroute",)
 
     reroute: Protocol | None = None
 

@@ -53,6 +53,7 @@ class OpenAICompletions(ChatCompletions):
     """
 
     form: ClassVar[type[MessageForm]] = _Form
+    alternatives: ClassVar[tuple[str, ...]] = ("responses",)
 
     responses: Protocol | None = None
     detours: bool = True
@@ -79,15 +80,15 @@ class OpenAICompletions(ChatCompletions):
 
     def parse_error(self, body: Json) -> ErrorDetail:
         """What an error body says; those of Responses have more codes."""
-        return self.detour().parse_error(body)
+        return self._detour().parse_error(body)
 
     def learn_from(self, request: ChatRequest, failure: ErrorDetail, status: int = 400) -> tuple[Protocol, str] | None:
         """What the endpoint that was asked teaches, or that it was the wrong one."""
         named = needs_responses(failure)
         if self._elsewhere(request) is not None:
             if named or lacks_responses(failure, status):
-                return replace(self, detours=False), f"there is no {self.detour().name} endpoint; {self.name} is used"
-            taught = self.detour().learn_from(request, failure, status)
+                return replace(self, detours=False), f"there is no {self._detour().name} endpoint; {self.name} is used"
+            taught = self._detour().learn_from(request, failure, status)
             return None if taught is None else (replace(self, responses=taught[0]), taught[1])
         if not named:
             return self.learn(failure, status)
@@ -96,7 +97,7 @@ class OpenAICompletions(ChatCompletions):
             return self.taught(tools_thinking=False), _TOGETHER
         if _bound(request) or not self.detours:
             return None
-        return self.detour(), f"this model is to be had on {self.detour().name} only, which is used"
+        return self._detour(), f"this model is to be had on {self._detour().name} only, which is used"
 
     def _elsewhere(self, request: ChatRequest) -> Protocol | None:
         """The wire format that this request is sent in, if it is not this one."""
@@ -104,10 +105,13 @@ class OpenAICompletions(ChatCompletions):
             return None
         own = self.of_model(request.model or "")
         together = own.tools_thinking or not own.thinking.thinks(request.reasoning)
-        return None if together or _bound(request) else self.detour()
+        return None if together or _bound(request) else self._detour()
 
-    def detour(self) -> Protocol:
-        """The wire format of the other endpoint."""
+    def alternative(self, field: str) -> Protocol | None:
+        """The wire format of the other endpoint, as it is until a refusal has taught something."""
+        return self._detour() if field == "responses" else super().alternative(field)
+
+    def _detour(self) -> Protocol:
         return self.responses or _responses()
 
 
