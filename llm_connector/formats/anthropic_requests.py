@@ -16,10 +16,11 @@ from llm_connector.formats.reading import (
     STRINGS,
     Table,
     cache_mark,
+    call_of,
+    each,
     effort_asked,
     flag,
     items,
-    named,
     only_texts,
     request_of,
     required_text,
@@ -98,11 +99,7 @@ def _turn(turn: Mapping[str, Any], place: str) -> list[Message]:
         return [Message(role=role, parts=[Text(content)] if content or role != "assistant" else [])]
     if not isinstance(content, list):
         raise ConfigurationError(f"{place}.content: give a string or a list of blocks")
-    parts: list[AnyPart] = []
-    for position, block in enumerate(content):
-        here = f"{place}.content[{position}]"
-        with named(here):
-            parts.append(_part(the_object(block, here), role, here))
+    parts = each(content, f"{place}.content", lambda block, here: _part(the_object(block, here), role, here))
     results = [part for part in parts if isinstance(part, ToolResult)]
     rest: list[AnyPart] = [part for part in parts if not isinstance(part, ToolResult)]
     messages = [Message(role="tool", parts=[*results])] if results else []
@@ -141,13 +138,8 @@ def _text(block: Mapping[str, Any], field: str, place: str) -> str:
 def _call(block: Mapping[str, Any], place: str) -> ToolCall:
     arguments = the_object(block.get("input") or {}, f"{place}.input")
     extra = {name: value for name, value in block.items() if name not in _OF_CALL}
-    return ToolCall(
-        id=required_text(block, "id", f"{place}."),
-        name=required_text(block, "name", f"{place}."),
-        arguments=arguments,
-        arguments_raw=encode_json(arguments).decode() if arguments else "",
-        extra=extra or None,
-    )
+    call_id, name = (required_text(block, field, f"{place}.") for field in ("id", "name"))
+    return call_of(call_id, name, arguments, extra)
 
 
 def _result(block: Mapping[str, Any], place: str) -> ToolResult:
@@ -156,18 +148,19 @@ def _result(block: Mapping[str, Any], place: str) -> ToolResult:
     if isinstance(content, str):
         parts = [Text(content)] if content else []
     else:
-        for position, inner in enumerate(items(block, "content", f"{place}.")):
-            here = f"{place}.content[{position}]"
-            part = _part(inner, "user", here)
-            if not isinstance(part, Text | Image | Document):  # search results and their like
-                part = Text(encode_json(inner).decode())
-            parts.append(part)
+        parts = each(items(block, "content", f"{place}."), f"{place}.content", _told)
     return ToolResult(
         call_id=required_text(block, "tool_use_id", f"{place}."),
         parts=parts,
         error=block.get("is_error") is True,
         cache=cache_mark(block, f"{place}."),
     )
+
+
+def _told(block: Mapping[str, Any], place: str) -> AnyPart:
+    """A part of a result; search results and their like become text."""
+    part = _part(block, "user", place)
+    return part if isinstance(part, Text | Image | Document) else Text(encode_json(block).decode())
 
 
 def _readable(block: Mapping[str, Any]) -> bool:

@@ -16,9 +16,11 @@ from llm_connector.formats.reading import (
     STRING,
     STRINGS,
     Table,
+    call_of,
+    each,
     effort_asked,
-    flag,
     items,
+    logprobs_asked,
     named,
     refuse,
     request_of,
@@ -40,7 +42,6 @@ from llm_connector.types import (
     ToolResult,
     parsed_arguments,
 )
-from llm_connector.wire import encode_json
 
 __all__ = ["parse_chat", "parse_generate"]
 
@@ -87,8 +88,7 @@ def _request(body: Mapping[str, Any], messages: list[Message], *read: str) -> tu
     options["tools"] = tool_list(items(body, "tools"))
     options["reasoning"] = _think(body.get("think"))
     options["response_format"] = _form(body.get("format"))
-    if flag(body, "logprobs"):
-        options["logprobs"] = settings(body, {"top_logprobs": ("logprobs", INTEGER)}).get("logprobs") or True
+    options["logprobs"] = logprobs_asked(body)
     rest = rest_of(body, _READ, read)
     more = rest_of(given, _OPTIONS)
     if more:
@@ -156,16 +156,15 @@ def _images(turn: Mapping[str, Any], place: str) -> list[Image]:
         return []
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise ConfigurationError(f"{place}images: give a list of base64 strings")
-    images: list[Image] = []
-    for position, item in enumerate(value):
-        here = f"{place}images[{position}]"
-        try:
-            content = binascii.a2b_base64(item, strict_mode=True)
-        except ValueError as error:
-            raise ConfigurationError(f"{here}: give base64 without a prefix: {error}") from None
-        with named(here):
-            images.append(Image(content))
-    return images
+    return each(value, f"{place}images", _image)
+
+
+def _image(text: str, place: str) -> Image:
+    try:
+        content = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise ConfigurationError(f"{place}: give base64 without a prefix: {error}") from None
+    return Image(content)
 
 
 def _call(wire: Mapping[str, Any], made: str, place: str) -> ToolCall:
@@ -177,13 +176,8 @@ def _call(wire: Mapping[str, Any], made: str, place: str) -> ToolCall:
             raise ConfigurationError(f"{place}.function.arguments: give an object: {problem}")
     arguments = the_object(arguments or {}, f"{place}.function.arguments")
     extra = {name: value for name, value in wire.items() if name not in _OF_CALL}
-    return ToolCall(
-        id=wire.get("id") or made,
-        name=required_text(function, "name", f"{place}.function."),
-        arguments=arguments,
-        arguments_raw=encode_json(arguments).decode() if arguments else "",
-        extra=extra or None,
-    )
+    name = required_text(function, "name", f"{place}.function.")
+    return call_of(wire.get("id") or made, name, arguments, extra)
 
 
 def _result(turn: Mapping[str, Any], waiting: list[ToolCall], place: str) -> ToolResult:

@@ -17,9 +17,11 @@ from llm_connector.formats.reading import (
     STRING,
     STRINGS,
     Table,
+    choice_asked,
     effort_asked,
     flag,
     items,
+    logprobs_asked,
     request_of,
     required_text,
     rest_of,
@@ -65,8 +67,7 @@ def parse_completion(body: Json) -> tuple[ChatRequest, bool, dict[str, Any]]:
     messages = [_message(message, f"messages[{position}]") for position, message in enumerate(messages)]
     options = {"model": required_text(body, "model"), **settings(body, _SETTINGS)}
     options |= _tools(body)
-    if flag(body, "logprobs"):
-        options["logprobs"] = settings(body, {"top_logprobs": ("logprobs", INTEGER)}).get("logprobs") or True
+    options["logprobs"] = logprobs_asked(body)
     options["reasoning"] = _reasoning(body)
     options["response_format"] = schema_asked(body.get("response_format"), "response_format")
     return request_of(messages, options), flag(body, "stream"), rest_of(body, _SETTINGS, _READ)
@@ -119,9 +120,7 @@ def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     choice = body.get("tool_choice", body.get("function_call"))
     if not isinstance(choice, dict):
-        if choice not in (None, "none", "auto", "required", "any"):
-            raise ConfigurationError(f"tool_choice: give none, auto, required or a function, not {choice!r}")
-        return {"tools": tools, "tool_choice": "required" if choice == "any" else choice}
+        return {"tools": tools, "tool_choice": choice_asked("required" if choice == "any" else choice)}
     if choice.get("type") == "allowed_tools":
         tools, choice = _allowed(tools, the_object(choice.get("allowed_tools"), "tool_choice.allowed_tools"))
         return {"tools": tools, "tool_choice": choice}

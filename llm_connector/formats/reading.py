@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
 from llm_connector.errors import ConfigurationError, UnsupportedError
-from llm_connector.types import EFFORTS, CacheMark, ChatRequest, Message, ReasoningOption, Text, Tool
+from llm_connector.types import EFFORTS, CacheMark, ChatRequest, Message, ReasoningOption, Text, Tool, ToolCall
 from llm_connector.types.part import mark_of
-from llm_connector.wire import Json
+from llm_connector.wire import Json, encode_json
 
 __all__ = [
     "BOOLEAN",
@@ -22,9 +22,13 @@ __all__ = [
     "STRINGS",
     "Table",
     "cache_mark",
+    "call_of",
+    "choice_asked",
+    "each",
     "effort_asked",
     "flag",
     "items",
+    "logprobs_asked",
     "named",
     "only_texts",
     "refuse",
@@ -36,6 +40,9 @@ __all__ = [
     "the_object",
     "tool_list",
 ]
+
+GivenT = TypeVar("GivenT")
+MadeT = TypeVar("MadeT")
 
 Kind: TypeAlias = tuple[Callable[[Any], bool], str]
 """A test, and what to give."""
@@ -127,6 +134,26 @@ def effort_asked(word: Any, place: str) -> ReasoningOption:
     return EFFORTS[word]
 
 
+def logprobs_asked(body: Mapping[str, Any]) -> bool | int | None:
+    """How many alternatives of each token are asked for: `logprobs` switches them on, `top_logprobs` counts them."""
+    if not flag(body, "logprobs"):
+        return None
+    return settings(body, {"top_logprobs": ("logprobs", INTEGER)}).get("logprobs") or True
+
+
+def choice_asked(word: Any) -> Any:
+    """The word for how tools are chosen, where no object names them."""
+    if word not in (None, "none", "auto", "required"):
+        raise ConfigurationError(f"tool_choice: give none, auto, required or a function, not {word!r}")
+    return word
+
+
+def call_of(call_id: str, name: str, arguments: dict[str, Any], extra: dict[str, Any]) -> ToolCall:
+    """A call whose arguments came as an object."""
+    raw = encode_json(arguments).decode() if arguments else ""
+    return ToolCall(id=call_id, name=name, arguments=arguments, arguments_raw=raw, extra=extra or None)
+
+
 def cache_mark(item: Mapping[str, Any], place: str = "") -> CacheMark:
     """What a `cache_control` marks."""
     control = item.get("cache_control")
@@ -148,17 +175,26 @@ def named(place: str) -> Generator[None]:
         raise ConfigurationError(f"{place}: {error.message}") from None
 
 
-def tool_list(wire: Sequence[Mapping[str, Any]], place: str = "tools") -> list[Tool]:
-    """The tools. Raises ConfigurationError that names the position."""
-    tools: list[Tool] = []
-    for position, item in enumerate(wire):
+def each(values: Iterable[GivenT], place: str, read: Callable[[GivenT, str], MadeT]) -> list[MadeT]:
+    """What `read` makes of each value at its place, which is named in what goes wrong."""
+    made: list[MadeT] = []
+    for position, value in enumerate(values):
         here = f"{place}[{position}]"
         with named(here):
-            try:
-                tools.append(Tool.of(item))
-            except (AttributeError, KeyError, TypeError) as error:
-                raise ConfigurationError(f"{here}: {error}") from None
-    return tools
+            made.append(read(value, here))
+    return made
+
+
+def tool_list(wire: Sequence[Mapping[str, Any]], place: str = "tools") -> list[Tool]:
+    """The tools. Raises ConfigurationError that names the position."""
+    return each(wire, place, _tool)
+
+
+def _tool(item: Mapping[str, Any], place: str) -> Tool:
+    try:
+        return Tool.of(item)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{place}: {error}") from None
 
 
 def schema_asked(form: Any, place: str) -> Any:
@@ -177,12 +213,12 @@ def only_texts(content: Any, place: str) -> list[Text]:
         return [Text(content)]
     if not isinstance(content, list):
         raise ConfigurationError(f"{place}: give a string or a list of text blocks, not {_named(content)}")
-    texts: list[Text] = []
-    for position, block in enumerate(content):
-        here = f"{place}[{position}]"
-        block = the_object(block, here)
-        texts.append(Text(required_text(block, "text", f"{here}."), cache=cache_mark(block, f"{here}.")))
-    return texts
+    return each(content, place, _text)
+
+
+def _text(block: Any, place: str) -> Text:
+    block = the_object(block, place)
+    return Text(required_text(block, "text", f"{place}."), cache=cache_mark(block, f"{place}."))
 
 
 def _named(value: Any) -> str:

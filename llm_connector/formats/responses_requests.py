@@ -16,6 +16,8 @@ from llm_connector.formats.reading import (
     OBJECT,
     STRING,
     Table,
+    choice_asked,
+    each,
     effort_asked,
     flag,
     items,
@@ -152,12 +154,7 @@ def _content(item: Mapping[str, Any], field: str, place: str) -> list[AnyPart]:
     content = item.get(field)
     if isinstance(content, str):
         return [Text(content)] if content or item.get("role") != "assistant" else []
-    parts: list[AnyPart] = []
-    for position, part in enumerate(items(item, field, f"{place}.")):
-        here = f"{place}.{field}[{position}]"
-        with named(here):
-            parts.append(_part(part, here))
-    return parts
+    return each(items(item, field, f"{place}."), f"{place}.{field}", _part)
 
 
 def _part(part: Mapping[str, Any], place: str) -> AnyPart:
@@ -235,9 +232,7 @@ def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     choice = body.get("tool_choice")
     if not isinstance(choice, dict):
-        if choice not in (None, "none", "auto", "required"):
-            raise ConfigurationError(f"tool_choice: give none, auto, required or a function, not {choice!r}")
-        return {"tools": tools, "tool_choice": choice}
+        return {"tools": tools, "tool_choice": choice_asked(choice)}
     if choice.get("type") == "allowed_tools":
         names = {str(form.get("name") or form.get("type")) for form in items(choice, "tools", "tool_choice.")}
         return {"tools": [tool for tool in tools if tool.name in names], "tool_choice": choice.get("mode")}
