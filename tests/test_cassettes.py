@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_connector import LlmClient, supported_providers, system, user
-from tests.support.cassettes import CASSETTES, play, play_awaited, scripted
+from tests.support.cassettes import CASSETTES, load, play, play_awaited, scripted
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ async def test_a_cassette_gives_what_it_says_when_awaited(provider: str, calls: 
 
 def test_every_cassette_says_where_it_comes_from() -> None:
     for path in CASSETTES.rglob("*.yaml"):
-        source = yaml.safe_load(path.read_text())["source"]
+        source = load(path)["source"]
         assert source.startswith(("recorded ", "reference ")), path
 
 

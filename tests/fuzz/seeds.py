@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm_connector.types import (
     ChatRequest,
     Document,
@@ -26,7 +24,7 @@ from llm_connector.types import (
     user,
 )
 from tests.formats.support import PAIRS
-from tests.support.cassettes import CASSETTES
+from tests.support.cassettes import CASSETTES, load
 from tests.support.corpus import exchanges
 from tests.support.golden import FOLDER, golden_cases
 
@@ -101,9 +99,8 @@ def _dumped(body: Any) -> bytes:
 
 
 def _recorded() -> Iterator[Answered]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for path in sorted(CASSETTES.rglob("*.yaml")):
-        for item in yaml.load(path.read_bytes(), loader)["interactions"]:
+        for item in load(path)["interactions"]:
             response = item["response"]
             body = response["body"]["string"]
             text = body.encode() if isinstance(body, str) else body

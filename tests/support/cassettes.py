@@ -28,11 +28,17 @@ CASSETTES = Path(__file__).resolve().parents[2] / "cassettes"
 _POSITIONAL = ("messages", "inputs", "query", "documents")
 
 
+def load(path: Path) -> dict[str, Any]:
+    """A cassette, read by the parser in C where there is one: all of them are read whenever tests are collected."""
+    cassette: dict[str, Any] = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return cassette
+
+
 def scripted() -> list[Any]:
     """Parameters for a test: provider and calls of every cassette that says its calls, replayed while it runs."""
     found = []
     for path in sorted(CASSETTES.rglob("*.yaml")):
-        cassette = yaml.safe_load(path.read_text("utf-8"))
+        cassette = load(path)
         if "calls" in cassette:
             name = str(path.relative_to(CASSETTES))
             marks = [pytest.mark.vcr, pytest.mark.default_cassette(name)]

@@ -43,9 +43,9 @@ def places(body: bytes) -> list[int]:
     return sorted(at for at in chosen if 0 <= at <= len(body))
 
 
-def sample(body: bytes, count: int) -> list[int]:
-    """At most `count` of `places`, the same ones in every run."""
-    every = places(body)
+def sample(body: bytes, count: int, of: list[int] | None = None) -> list[int]:
+    """At most `count` of `places`, or of others, the same ones in every run."""
+    every = places(body) if of is None else of
     return every if len(every) <= count else sorted(_generator(body).sample(every, count))
 
 

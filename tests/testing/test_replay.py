@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llm_connector import ConfigurationError, system, user
 from llm_connector.testing import Replay, UnscriptedRequest
 from tests.conftest import ROOT
-from tests.support.cassettes import play, play_awaited
+from tests.support.cassettes import load, play, play_awaited
 
 WEATHER = ROOT / "cassettes" / "anthropic" / "weather.yaml"
 QUESTION: list[Any] = [system("Be terse."), user("Weather in Oslo?")]
@@ -115,14 +114,12 @@ def test_cassettes_need_yaml(monkeypatch: pytest.MonkeyPatch):
         Replay(WEATHER)
 
 
-CASSETTES = [
-    path for path in sorted((ROOT / "cassettes").glob("*/*.yaml")) if "calls" in yaml.safe_load(path.read_text("utf-8"))
-]
+CASSETTES = [path for path in sorted((ROOT / "cassettes").glob("*/*.yaml")) if "calls" in load(path)]
 
 
 @pytest.mark.parametrize("path", CASSETTES[::3], ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_cassette_gives_what_it_says_as_it_does_with_vcr(path: Path):
-    calls = yaml.safe_load(path.read_text("utf-8"))["calls"]
+    calls = load(path)["calls"]
     blocking, awaited = Replay(path), Replay(path, block_size=100)
 
     for call in calls:
