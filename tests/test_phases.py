@@ -136,9 +136,10 @@ def test_a_reset_connection_fails_as_one() -> None:
         bare.recv(100)  # before that, the client may still be setting its socket up
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    with connected(0, reset) as stream, pytest.raises(httpcore.ReadError, match="reset"):
+    with connected(0, reset) as stream:
         stream.write(b"asked", timeout=10)
-        stream.read(100, timeout=10)
+        with pytest.raises(httpcore.ReadError, match="reset"):
+            stream.read(100, timeout=10)
 
 
 def test_without_a_limit_nothing_times_out() -> None:
