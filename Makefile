@@ -29,6 +29,9 @@ VENV ?= .venv$(OTHER)
 RUN  := $(VENV)/bin/python
 PIP  := $(RUN) -m pip -qq --disable-pip-version-check install
 
+# One process more than there are cores, since many tests wait for sockets.
+PYTEST := $(RUN) -m pytest -n $$($(RUN) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadgroup
+
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
@@ -44,10 +47,10 @@ rag: $(VENV)/.llama_index ## Answer from a document with LlamaIndex, on the embe
 	@$(RUN) integrations/llama_index/examples/01_rag.py
 
 test: $(VENV)/.dev ## Run the whole suite; ARGS="-k name" goes to pytest
-	@EXAMPLES=$${EXAMPLES:-100} $(RUN) -m pytest -n auto --dist loadgroup $(ARGS)
+	@EXAMPLES=$${EXAMPLES:-100} $(PYTEST) $(ARGS)
 
 test-fast: $(VENV)/.dev ## Run the suite without the embedded model
-	@$(RUN) -m pytest -n auto --dist loadgroup -m "not local" $(ARGS)
+	@$(PYTEST) -m "not local" $(ARGS)
 
 test-pythons: ## Run test-fast on every Python >= 3.11 that runs
 	@seen=; skipped=; failed=; \

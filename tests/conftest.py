@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import re
 from collections.abc import Iterator
@@ -161,3 +162,9 @@ class _SourcedYaml:
 
 def pytest_recording_configure(config: pytest.Config, vcr: vcr.VCR) -> None:
     vcr.register_serializer("yaml", _SourcedYaml)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what all tests and libraries have loaded: it takes a second each time."""
+    gc.collect()
+    gc.freeze()
