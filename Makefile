@@ -30,7 +30,8 @@ RUN  := $(VENV)/bin/python
 PIP  := $(RUN) -m pip -qq --disable-pip-version-check install
 
 # One process more than there are cores, since many tests wait for sockets.
-PYTEST := $(RUN) -m pytest -n $$($(RUN) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadgroup
+CORES  := 'import os; print(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())'
+PYTEST := $(RUN) -m pytest -n $$(($$($(RUN) -c $(CORES)) + 1)) --dist loadgroup
 
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
