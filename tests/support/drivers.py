@@ -12,7 +12,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterator
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
@@ -29,6 +29,8 @@ class Driver:
     name: str
     client_class: type[Any]
     http_client: type[Any]
+    settings: ClassVar[dict[str, Any]] = {}
+    """What makes a client one of this kind."""
 
     def __init__(self, server: WireServer) -> None:
         self.server = server
@@ -36,7 +38,8 @@ class Driver:
 
     def client(self, provider: Any = "openai_compatible", *, retries: int = 0, **settings: Any) -> Any:
         """A client of the wire server that waits milliseconds between attempts."""
-        settings = {"base_url": self.server.url, "api_key": KEY, "model": "m", "timeout": 10, **settings}
+        usual = {"base_url": self.server.url, "api_key": KEY, "model": "m", "timeout": 10}
+        settings = {**usual, **self.settings, **settings}
         client = self.client_class(provider, **settings)
         client._settings.retry = Retry(retries, first_delay=0.001)
         self._made.append(client)
@@ -121,9 +124,7 @@ class AiohttpDriver(AsyncDriver):
     """The async client over aiohttp's pool, unless it is given a client of the caller's."""
 
     name = "aiohttp"
-
-    def client(self, provider: Any = "openai_compatible", *, retries: int = 0, **settings: Any) -> Any:
-        return super().client(provider, retries=retries, **{"http_client": "aiohttp", **settings})
+    settings: ClassVar[dict[str, Any]] = {"http_client": "aiohttp"}
 
 
 async def _next(stream: Any) -> ChatChunk:

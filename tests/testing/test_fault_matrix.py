@@ -27,7 +27,7 @@ from llm_connector import (
 from llm_connector.errors import streamed
 from llm_connector.testing import FAULTS, FakeTransport, ScriptedModel, WireSimulator, reply
 from llm_connector.testing.settings import scripted_client
-from tests.support.drivers import DRIVERS, Driver, SyncDriver
+from tests.support.drivers import DRIVERS, TRANSPORTS, Driver, SyncDriver
 from tests.testing.support import ROWS
 
 TEXT = "one two three four five six"
@@ -145,7 +145,8 @@ def outcomes(kind: type[Driver], fault: str, wire: str, *, stream: bool) -> tupl
     simulator: Any = WireSimulator()
     with simulator, closing(kind(simulator)) as driver:
         simulator.otherwise(reply(TEXT, fault=fault))
-        client = scripted_client(kind.client_class, ROWS[wire], {"base_url": simulator.url, **settings(fault)})
+        given = {"base_url": simulator.url, **kind.settings, **settings(fault)}
+        client = scripted_client(kind.client_class, ROWS[wire], given)
         seen = seen_by(driver, client, simulator, stream=stream)
         wanted = expected(fault, wire, client._settings.endpoint.spec.protocol, stream=stream)
 
@@ -166,7 +167,7 @@ def check(error: LlmConnectorError | None, text: str | None) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
-@pytest.mark.parametrize("kind", DRIVERS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", TRANSPORTS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - UNDETECTED))
 def test_what_a_caller_sees(fault, kind, stream):
     def pair(wire: str) -> tuple[Outcome, Outcome]:
