@@ -2,6 +2,7 @@
 
     python -m tests.soak                        10,000 mixed calls, 1,000 streams at once
     python -m tests.soak --calls 1000 --streams 100
+    python -m tests.soak --aiohttp              coroutines over aiohttp's pool
 
 Both clients call a simulator in this process, in every wire format, with every fault. What is measured is the process:
 memory, descriptors and threads, after a tenth of the calls and at the end.
@@ -108,7 +109,7 @@ async def awaited(client: AsyncLlmClient, fault: str, *, stream: bool) -> str:
     return "answer"
 
 
-def mixed(calls: int) -> Figures:
+def mixed(calls: int, http_client: str | None = None) -> Figures:
     """Half of the calls from threads, half from tasks, in ten rounds."""
     figures = Figures(calls=calls)
     work = itertools.islice(cases(), calls)
@@ -118,7 +119,7 @@ def mixed(calls: int) -> Figures:
         clients = {wire: open_clients.enter_context(simulator.client(row, **SETTINGS)) for wire, row in ROWS.items()}
 
         async def tasks(share: list[tuple[str, str, bool]]) -> list[str]:
-            own = {wire: simulator.async_client(row, **SETTINGS) for wire, row in ROWS.items()}
+            own = {wire: simulator.async_client(row, http_client=http_client, **SETTINGS) for wire, row in ROWS.items()}
             queue = iter(share)
 
             async def worker() -> list[str]:
@@ -145,7 +146,7 @@ def mixed(calls: int) -> Figures:
     return figures
 
 
-def at_once(streams: int) -> Figures:
+def at_once(streams: int, http_client: str | None = None) -> Figures:
     """So many streams at the same time, of which every tenth fails; a first round makes what stays."""
     figures = Figures(calls=streams)
 
@@ -154,7 +155,7 @@ def at_once(streams: int) -> Figures:
         return await awaited(client, fault, stream=True)
 
     async def all_of_them(simulator: WireSimulator) -> list[str]:
-        async with simulator.async_client("anthropic", **SETTINGS) as client:
+        async with simulator.async_client("anthropic", http_client=http_client, **SETTINGS) as client:
             return await asyncio.gather(*(one(client, number) for number in range(streams)))
 
     with WireSimulator() as simulator:
@@ -175,10 +176,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--streams", type=int, default=1_000)
+    parser.add_argument("--aiohttp", dest="http_client", action="store_const", const="aiohttp")
     given = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    for name, figures in (("mixed", mixed(given.calls)), ("at once", at_once(given.streams))):
+    rounds = {"mixed": mixed(given.calls, given.http_client), "at once": at_once(given.streams, given.http_client)}
+    for name, figures in rounds.items():
         print(f"{name}: {figures}")  # noqa: T201  it is a command
         print(f"  {dict(figures.outcomes.most_common())}")  # noqa: T201
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
