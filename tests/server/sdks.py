@@ -236,7 +236,8 @@ class Anthropic(Sdk):
         calls = [Call(block.id, block.name, block.input) for block in blocks if block.type == "tool_use"]
         thought = "".join(block.thinking for block in blocks if block.type == "thinking")
         text = "".join(block.text for block in blocks if block.type == "text")
-        usage = answer.usage.input_tokens, answer.usage.output_tokens
+        cached = (answer.usage.cache_read_input_tokens or 0) + (answer.usage.cache_creation_input_tokens or 0)
+        usage = answer.usage.input_tokens + cached, answer.usage.output_tokens  # this format counts them apart
         return Said(text, thought, calls, answer.stop_reason, usage, answer.model, pieces, blocks)
 
     def tools(self) -> dict[str, Any]:
