@@ -109,6 +109,21 @@ async def awaited(client: AsyncLlmClient, fault: str, *, stream: bool) -> str:
     return "answer"
 
 
+def together(threads: ThreadPoolExecutor, client: LlmClient) -> None:
+    """All threads hold a stream at once: afterwards the pool has a connection for each, whatever came before."""
+    held = threading.Barrier(THREADS)
+
+    def one(_: int) -> None:
+        with client.stream(NONE) as chunks:
+            next(chunks)
+            held.wait(60)
+            for _chunk in chunks:
+                pass
+
+    for _ in threads.map(one, range(THREADS)):
+        pass
+
+
 def mixed(calls: int, http_client: str | None = None) -> Figures:
     """Half of the calls from threads, half from tasks, in ten rounds."""
     figures = Figures(calls=calls)
@@ -138,8 +153,10 @@ def mixed(calls: int, http_client: str | None = None) -> Figures:
             figures.outcomes.update(asyncio.run(tasks(share[half:])))
             simulator.requests.clear()
             if number == 0:
+                together(threads, clients["anthropic"])
                 simulator.wait_closed(but=THREADS)
                 figures.early = measured()
+        together(threads, clients["anthropic"])
         simulator.wait_closed(but=THREADS)
         figures.late = measured()
     figures.seconds = time.monotonic() - begun
