@@ -129,9 +129,8 @@ class Configuration:
     def call(self, messages: Messages | ChatRequest, options: dict[str, Any], *, stream: bool) -> Call:
         """A chat as it will be sent, with its own limits. Raises every mistake that can be seen before."""
         timeout, retries = options.pop("timeout", None), options.pop("max_retries", None)
-        request = ChatRequest.of(messages, options)
-        if request.model is None:
-            request.model = self.model_or_raise(None)
+        request = ChatRequest.of(messages, options, self.model)
+        self.model_or_raise(request.model)
         if request.extra_headers:
             request.extra_headers = _headers(self.endpoint.spec, request.extra_headers)
         return Call(

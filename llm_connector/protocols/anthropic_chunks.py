@@ -14,6 +14,7 @@ from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.tool_calls import Slot
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Opaque, ToolCallDelta, Usage, parsed_arguments
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Json
 
 __all__ = ["MessagesParser", "messages_usage"]
@@ -30,7 +31,8 @@ def messages_usage(usage: Mapping[str, Any]) -> Usage:
     cached, written = token_count(usage, "cache_read_input_tokens"), token_count(usage, "cache_creation_input_tokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
     spent = usage.get("output_tokens_details")
-    return Usage(
+    return unchecked(
+        Usage,
         input_tokens=total,
         output_tokens=output,
         total_tokens=total + output if total is not None and output is not None else None,

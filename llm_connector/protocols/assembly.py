@@ -27,6 +27,7 @@ from llm_connector.types import (
     Usage,
     Video,
 )
+from llm_connector.types.unchecked import unchecked
 
 __all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason", "token_count"]
 
@@ -87,9 +88,10 @@ def token_count(usage: Mapping[str, Any], name: str) -> int | None:
 
 def _joined(pieces: list[str]) -> str:
     """The text of the pieces, which become one, so that reading it after each new one stays cheap."""
+    text = "".join(pieces)  # raises TypeError for what is no text
     if len(pieces) > 1:
-        pieces[:] = ["".join(pieces)]
-    return pieces[0] if pieces else ""
+        pieces[:] = [text]
+    return text
 
 
 class TextBlock:
@@ -104,7 +106,9 @@ class TextBlock:
     def part(self) -> Text | None:
         """The part so far; None if it has no text."""
         text = _joined(self.pieces)
-        return Text(text, citations=self.citations or None) if text else None
+        if not text:
+            return None
+        return Text(text, citations=self.citations) if self.citations else unchecked(Text, text=text)
 
 
 class ReasoningBlock:
@@ -218,11 +222,12 @@ class ChoiceAssembly:
             for slot in self.calls.slots
             if slot.name and slot.index not in placed
         )
-        return Message(role="assistant", parts=parts)
+        return unchecked(Message, role="assistant", parts=parts)
 
     def choice(self, *, interrupted: bool) -> Choice:
         """The answer so far."""
-        return Choice(
+        return unchecked(
+            Choice,
             index=self.index,
             message=self.message(interrupted=interrupted),
             finish_reason=None if interrupted else self.finish(),
@@ -289,4 +294,5 @@ class Assembly:
     def respond(self, *, interrupted: bool = False, **fields: Any) -> ChatResponse:
         """The response, with the protocol's other fields."""
         choices = [self.choices[index].choice(interrupted=interrupted) for index in sorted(self.choices)]
-        return ChatResponse(choices=choices, id=self.id, model=self.model, usage=self.usage or Usage(), **fields)
+        fields |= {"choices": choices, "id": self.id, "model": self.model, "usage": self.usage or Usage()}
+        return ChatResponse(**fields) if fields.get("citations") else unchecked(ChatResponse, **fields)

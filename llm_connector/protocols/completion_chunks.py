@@ -15,6 +15,7 @@ from llm_connector.protocols.completion_messages import ENCRYPTED, THINKING_PART
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Json
 
 __all__ = ["CompletionParser", "completion_usage", "count_in"]
@@ -56,7 +57,7 @@ def completion_usage(usage: Mapping[str, Any]) -> Usage:
         counts["output_tokens"] = spoken + thought  # xAI counts thoughts beside the answer, not in it
     if counts["total_tokens"] is None and None not in (counts["input_tokens"], counts["output_tokens"]):
         counts["total_tokens"] = (counts["input_tokens"] or 0) + (counts["output_tokens"] or 0)
-    return Usage(**counts, details=dict(usage))
+    return unchecked(Usage, **counts, details=dict(usage))
 
 
 def count_in(counts: Mapping[str, Any], *names: str) -> int | None:

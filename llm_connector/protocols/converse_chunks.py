@@ -14,6 +14,7 @@ from llm_connector.protocols.anthropic_chunks import MessagesParser
 from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, token_count
 from llm_connector.protocols.base import ErrorEvent
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Opaque, Usage, parsed_arguments
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Event, Json, encode_json
 
 __all__ = ["ConverseParser", "converse_usage"]
@@ -31,7 +32,8 @@ def converse_usage(usage: Mapping[str, Any]) -> Usage:
     cached, written = token_count(usage, "cacheReadInputTokens"), token_count(usage, "cacheWriteInputTokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
     everything = total + output if total is not None and output is not None else None
-    return Usage(
+    return unchecked(
+        Usage,
         input_tokens=total,
         output_tokens=output,
         total_tokens=token_count(usage, "totalTokens") or everything,

@@ -27,6 +27,7 @@ from llm_connector.types import (
     Usage,
     Video,
 )
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Json, encode_json
 
 __all__ = ["SIGNATURE", "GeminiParser", "gemini_usage"]
@@ -74,7 +75,8 @@ def gemini_usage(usage: Mapping[str, Any]) -> Usage:
     given, output, total = _sum(prompt, of_tools), _sum(said, thought), token_count(usage, "totalTokenCount")
     if total is None and given is not None and output is not None:
         total = given + output
-    return Usage(
+    return unchecked(
+        Usage,
         input_tokens=given,
         output_tokens=output,
         total_tokens=total,

@@ -14,6 +14,7 @@ from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Json, encode_json
 
 __all__ = ["OllamaParser", "ollama_usage", "timestamp", "unix_time"]
@@ -31,7 +32,7 @@ def ollama_usage(body: Mapping[str, Any]) -> Usage:
     """Token counts of a last line. Older servers leave the prompt out when all of it was cached."""
     prompt, output = _count(body.get("prompt_eval_count")), _count(body.get("eval_count"))
     total = prompt + output if prompt is not None and output is not None else None
-    return Usage(input_tokens=prompt, output_tokens=output, total_tokens=total)
+    return unchecked(Usage, input_tokens=prompt, output_tokens=output, total_tokens=total)
 
 
 def timestamp(value: Any) -> datetime | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_serializer
 
@@ -13,6 +13,7 @@ from llm_connector.schema import Schema, inlined, model_schema
 from llm_connector.types.conversation import Messages, conversation
 from llm_connector.types.messages import Message, PlainTurn
 from llm_connector.types.tools import Tool, ToolLike
+from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Timeout
 
 __all__ = ["EFFORTS", "ChatOptions", "ChatRequest", "Effort", "JsonSchema", "ReasoningOption"]
@@ -111,23 +112,28 @@ class ChatRequest(BaseModel):
     extra_headers: dict[str, str] | None = Field(default=None, repr=False)
 
     @classmethod
-    def of(cls, messages: Messages | ChatRequest, options: Mapping[str, Any]) -> ChatRequest:
+    def of(cls, messages: Messages | ChatRequest, options: Mapping[str, Any], model: str | None = None) -> ChatRequest:
         """A request from whatever the caller gave; options win over the fields of a given request.
 
-        Raises ConfigurationError that names the position and the remedy.
+        `model` is asked where neither names one. Raises ConfigurationError that names the position and the remedy.
         """
         fields = {name: _normalised(name, value) for name, value in options.items() if value is not None}
+        if "messages" in fields:
+            raise ConfigurationError("messages: they are the first argument, and given once")
         if isinstance(messages, ChatRequest):
-            kept = {name: getattr(messages, name) for name in messages.model_fields_set}
+            kept = {name: getattr(messages, name) for name in messages.model_fields_set if name != "messages"}
             fields = {**kept, **fields}
             turns = messages.messages
         else:
             turns = conversation(messages)
+        if model is not None and not fields.get("model"):
+            fields["model"] = model
         if not turns:
             raise ConfigurationError("messages: there are none; give a string, a Message or a list of them")
-        fields["messages"] = []
+        if all(type(value) in _PLAIN.get(name, _NONE) for name, value in fields.items()):
+            return unchecked(cls, messages=turns, **fields)._checked()
         try:
-            request = cls(**fields)
+            request = cls(messages=[], **fields)
         except ValidationError as error:
             raise ConfigurationError(f"options: {_problems(error)}") from None
         request.messages = turns  # each of them has been checked
@@ -165,6 +171,20 @@ def _normalised(name: str, value: Any) -> Any:
         return normalise(value)
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(f"{name}: {_TAKEN[name]}, not a {type(value).__name__}") from None
+
+
+def _classes(annotation: Any) -> Iterator[type]:
+    for member in get_args(annotation) or (annotation,):
+        if isinstance(member, type):
+            yield member
+
+
+_NONE: Final[frozenset[type]] = frozenset()
+_PLAIN: Final[dict[str, frozenset[type]]] = {
+    **{name: frozenset(_classes(field.annotation)) for name, field in ChatRequest.model_fields.items()},
+    "tools": frozenset({list}),
+}
+"""The classes whose values a field takes as they are; a list of tools has been made by `_normalised`."""
 
 
 def _tools(value: Any) -> list[Tool]:

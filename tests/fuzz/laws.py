@@ -33,7 +33,7 @@ from llm_connector.transport.inflate import PIECE, inflated
 from llm_connector.types import ChatResponse, Tool, tool_result, user
 from llm_connector.wire import Call, HttpResponse, Send, Steps, decode_json, encode_json
 from tests.formats.support import encoded
-from tests.support.answers import NO_RETRY, ask, endpoint, json_answer, outline, streamed
+from tests.support.answers import NO_RETRY, ask, endpoint, json_answer, outline, sound, streamed
 from tests.support.cuts import sample, single_bytes, split_at
 
 __all__ = [
@@ -208,7 +208,7 @@ def _asked(row: str, response: HttpResponse) -> ChatResponse:
 
 def _usable(response: ChatResponse, row: str) -> None:
     """What callers do with an answer: show it, store it, send it back."""
-    repr(response)
+    repr(sound(response))
     assert ChatResponse.model_validate_json(response.model_dump_json()).text == response.text
     assert repr(pickle.loads(pickle.dumps(response))) == repr(response)
     message = response.message

@@ -68,11 +68,17 @@ def json_answer(body: Json, status: int = 200, headers: Mapping[str, str] | None
     return HttpResponse(status, {"content-type": "application/json", **(headers or {})}, content)
 
 
+def sound(response: ChatResponse) -> ChatResponse:
+    """The answer, whose every value is of the type that its field promises, as pydantic says."""
+    ChatResponse.model_validate(response.model_dump(exclude={"raw"}), strict=True)
+    return response
+
+
 def whole(
     body: Json, rendered: RenderedChat | None = None, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> ChatResponse:
     """The answer of `chat()` to a body. Raises what it raises; nothing is retried."""
-    return finished(chat(rendered or ask(), NO_RETRY), json_answer(body, status, headers))
+    return sound(finished(chat(rendered or ask(), NO_RETRY), json_answer(body, status, headers)))
 
 
 @dataclass
@@ -141,8 +147,10 @@ def decode(decoder: ChatDecoder, blocks: Iterable[bytes]) -> Reading:
             reading.chunks.append(chunk)
     except StreamError as error:
         reading.error = error
+        if error.partial is not None:
+            sound(error.partial)
     else:
-        reading.response = decoder.response()
+        reading.response = sound(decoder.response())
     return reading
 
 

@@ -155,6 +155,28 @@ class TestOptions:
         assert base == before
         assert request is not base
 
+    @given(chat_requests())
+    @settings(max_examples=50)
+    def test_the_options_of_any_request_make_it_again(self, request):
+        options = {name: value for name, value in request if name != "messages" and value is not None}
+        again = ChatRequest.of(request.messages, options)
+        assert again == ChatRequest.model_validate(request.model_dump())
+        assert again.model_fields_set == {"messages", *options}
+
+    @pytest.mark.parametrize(
+        ("options", "asked"),
+        [({}, "own"), ({"model": "m"}, "m"), ({"model": None}, "own"), ({"model": "", "seed": True}, "own")],
+    )
+    def test_a_model_of_its_own(self, options, asked):
+        assert ChatRequest.of("Hi", options, "own").model == asked
+        assert ChatRequest.of(ChatRequest(messages=[user("Hi")], **options), {}, "own").model == asked
+
+    @pytest.mark.parametrize("options", [{"temperature": 1}, {"seed": True}, {"top_k": "5"}, {"n": 2.0}])
+    def test_what_is_not_of_a_fields_own_type_becomes_so(self, options):
+        (value,) = options.values()
+        (made,) = (getattr(ChatRequest.of("Hi", options), name) for name in options)
+        assert (made, type(made)) != (value, type(value))
+
     def test_the_callers_objects_are_not_changed(self):
         options = {
             "tools": [{"name": "f", "parameters": {"type": "object", "properties": {}}}],
@@ -181,6 +203,7 @@ class TestMistakes:
         ("options", "problem"),
         [
             ({"temprature": 1}, "options: temprature: Extra inputs are not permitted"),
+            ({"messages": [user("Ho")]}, "messages: they are the first argument, and given once"),
             ({"stream": True}, "options: stream: Extra inputs are not permitted"),
             ({"temperature": "hot"}, "options: temperature: Input should be a valid number"),
             ({"max_tokens": 1.5}, "options: max_tokens: Input should be a valid integer"),
