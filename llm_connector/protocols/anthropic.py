@@ -265,8 +265,9 @@ class AnthropicMessages(Protocol):
         self, request: ChatRequest, body: Mapping[str, Any], generation: Generation, notes: Notes
     ) -> dict[str, Any]:
         """Sampling settings and stop sequences, for a body whose thinking is settled."""
-        asked = ((field, getattr(request, field)) for field in _SAMPLING)
-        settings: dict[str, Any] = {field: value for field, value in asked if value is not None}
+        settings = {field: value for field in _SAMPLING if (value := getattr(request, field)) is not None}
+        if not settings and not request.stop:
+            return settings
         if not generation.sampling or "2026-10-21" <= self.version < "a":
             for field in settings:
                 notes.add("dropped", field, "this model or version of the API takes no sampling settings")

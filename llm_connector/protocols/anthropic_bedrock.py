@@ -116,7 +116,7 @@ class _GuardedParser(MessagesParser):
     def feed(self, event: Event) -> Iterable[ChatChunk]:
         return super().feed(event) if event.name in ("", "body", "error") else ()
 
-    def _end(self, body: dict[str, Any]) -> None:
-        super()._end(body)
-        if {**self._message, **body}.get("amazon-bedrock-guardrailAction") == "INTERVENED":
+    def _end(self, fields: Mapping[str, Any]) -> None:
+        super()._end(fields)
+        if self._message.get("amazon-bedrock-guardrailAction") == "INTERVENED":
             self._choice.raw_reason = "guardrail_intervened"

@@ -38,7 +38,7 @@ def messages_usage(usage: Mapping[str, Any]) -> Usage:
         total_tokens=total + output if total is not None and output is not None else None,
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=token_count(spent, "thinking_tokens") if isinstance(spent, Mapping) else None,
+        reasoning_tokens=token_count(spent, "thinking_tokens") if isinstance(spent, dict) else None,
         details=dict(usage),
     )
 
@@ -129,7 +129,10 @@ class MessagesParser(ChunkParser):
         if kind == "message_start":
             return self._begin(body.get("message") or {})
         if kind == "message_delta":
-            self._end(body)
+            delta = body.get("delta") or {}
+            self._take(body)
+            self._take(delta)
+            self._end(delta)
         elif kind == "message_stop":
             self.done = True
         return ()
@@ -154,7 +157,7 @@ class MessagesParser(ChunkParser):
             if isinstance(block, dict):
                 chunks.extend(self._start(number, block))
                 chunks.extend(self._stop(number))
-        self._end({"delta": {"stop_reason": body.get("stop_reason")}})
+        self._end(body)
         self.done = self._whole = True
         return chunks
 
@@ -163,12 +166,9 @@ class MessagesParser(ChunkParser):
         head = self.assembly.head(message.get("id"), message.get("model"))
         return () if head is None else (head,)
 
-    def _end(self, body: dict[str, Any]) -> None:
-        self._take(body)
-        delta = body.get("delta") or {}
-        self._take(delta)
-        if delta.get("stop_reason"):
-            self._choice.raw_reason = str(delta["stop_reason"])
+    def _end(self, fields: Mapping[str, Any]) -> None:
+        if fields.get("stop_reason"):
+            self._choice.raw_reason = str(fields["stop_reason"])
 
     def _take(self, fields: Mapping[str, Any]) -> None:
         """Keep what an event says about the answer as a whole: the last word counts, except for nothing."""
@@ -176,7 +176,7 @@ class MessagesParser(ChunkParser):
             if key not in _NOT_EXTRA and value is not None:
                 self._message[key] = value
         usage = fields.get("usage")
-        for key, value in usage.items() if isinstance(usage, Mapping) else ():
+        for key, value in usage.items() if isinstance(usage, dict) else ():
             if value is not None or key not in self._usage:  # counts are cumulative, and keep their value when left out
                 self._usage[key] = value
 
@@ -304,10 +304,9 @@ class MessagesParser(ChunkParser):
         extra = dict(self._message)
         if self._usage.get("service_tier"):
             extra["service_tier"] = self._usage["service_tier"]
-        cited = [block.citations for block in self._choice.blocks() if isinstance(block, TextBlock)]
         return self.assembly.respond(
             interrupted=interrupted,
-            citations=[citation for citations in cited for citation in citations],
+            citations=self._choice.citations(),
             extra=extra,
             raw=self.raw if self._whole else {key: value for key, value in self.raw.items() if key not in _NOT_RAW},
         )

@@ -106,7 +106,7 @@ class MessagesForm:
             raise ConfigurationError(
                 "messages: besides the system messages there is nothing to send; add a user message"
             )
-        return self._system(self._messages[:start]), turns
+        return self._system(self._messages[:start]) if start else None, turns
 
     def _settled(self, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = []

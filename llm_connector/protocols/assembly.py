@@ -178,6 +178,10 @@ class ChoiceAssembly:
         """The blocks in order."""
         return [self.by_key[key] for key in sorted(self.by_key)]
 
+    def citations(self) -> list[dict[str, Any]]:
+        """What the texts rest on, in their order."""
+        return [cited for block in self.blocks() if type(block) is TextBlock for cited in block.citations]
+
     def feed_call(self, piece: Mapping[str, Any], names: ToolNames, *, whole: bool = False) -> ToolCallDelta | None:
         """Take one element of a `tool_calls` list; a `whole` one never continues another."""
         if whole:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from llm_connector.errors import ParseError, excerpt
-from llm_connector.protocols.assembly import TextBlock
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.completion_chunks import completion_usage
 from llm_connector.protocols.responses_items import OutputItems
@@ -144,11 +143,10 @@ class ResponsesParser(ChunkParser):
         }
         if self._audio:
             extra["audio"] = {key: "".join(pieces) for key, pieces in self._audio.items()}
-        cited = (block.citations for block in self._choice.blocks() if isinstance(block, TextBlock))
         return self.assembly.respond(
             interrupted=interrupted,
             created=int(created) if isinstance(created, int | float) and created else None,
-            citations=[citation for citations in cited for citation in citations],
+            citations=self._choice.citations(),
             extra=extra,
             raw=self.raw if self._whole else dict(response),
         )

@@ -9,6 +9,7 @@ from llm_connector.types import ChatRequest, Notes
 __all__ = ["ToolNames"]
 
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}").fullmatch
+_AS_THEY_ARE: dict[str, str] = {}
 _LETTER_FIRST = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}").fullmatch
 
 
@@ -23,11 +24,11 @@ class ToolNames:
 
     def __init__(self, request: ChatRequest | None, notes: Notes | None = None, *, letter_first: bool = False) -> None:
         self._fits = _LETTER_FIRST if letter_first else _TOOL_NAME
-        self._wire: dict[str, str] = {}
-        self._original: dict[str, str] = {}
+        self._wire = self._original = _AS_THEY_ARE
         tools = request.tools if request is not None else ()
         if not tools:
             return
+        self._wire, self._original = {}, {}
         renamed = [tool.name for tool in tools if not tool.native and not self._fits(tool.name)]
         taken = {tool.name for tool in tools}
         for name in renamed:

@@ -15,7 +15,7 @@ from llm_connector.auth import Auth, Credentials, bearer, clean_key
 from llm_connector.errors import ConfigurationError, UnsupportedError
 from llm_connector.protocols import Protocol
 from llm_connector.protocols.turns import map_media, stand_in
-from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Notes, Text, Video
+from llm_connector.types import AnyPart, Audio, ChatRequest, Document, Image, Media, Notes, Text, Video
 from llm_connector.wire import HttpRequest, Json, encode_json
 
 __all__ = [
@@ -116,7 +116,7 @@ class ProviderSpec:
         if request.reasoning is not None and "reasoning" not in self.supports:
             notes.add("dropped", "reasoning", f"{self.name} has no switch for it")
             request = request.model_copy(update={"reasoning": None})
-        missing = tuple(kind for kind, capability in _MEDIA.items() if capability not in self.supports)
+        missing = _unreadable(self.supports)
         if not missing:
             return request
 
@@ -226,6 +226,12 @@ class Endpoint:
     def with_credentials(self, credentials: Mapping[str, Any]) -> Endpoint:
         """The same endpoint with credentials that callables gave."""
         return Endpoint(self.spec, self.base_url, self.api_key, self.headers, credentials, self.learned)
+
+
+@functools.lru_cache(maxsize=256)
+def _unreadable(supports: frozenset[str]) -> tuple[type[Media], ...]:
+    """The media that a row with these capabilities cannot read."""
+    return tuple(kind for kind, capability in _MEDIA.items() if capability not in supports)
 
 
 @functools.lru_cache(maxsize=256)

@@ -66,12 +66,13 @@ class Pool(Generic[T]):
 
 
 class Pools(Generic[T]):
-    """Pools by key."""
+    """Pools by key. A forked child has another `epoch`: asking for the number of the process is a system call."""
 
     def __init__(self, make: Callable[[PoolKey], T]) -> None:
         self._make = make
         self._pools: dict[PoolKey, Pool[T]] = {}
         self._lock = threading.Lock()
+        self.epoch = object()
 
     def share(self, key: PoolKey, user: object) -> Pool[T]:
         """The pool, with `user` counted among its clients; made at first use."""
@@ -107,6 +108,7 @@ class Pools(Generic[T]):
         """Drop everything without touching a socket: they belong to the parent of this process."""
         self._lock = threading.Lock()
         self._pools = {}
+        self.epoch = object()
 
 
 class AsyncPools:

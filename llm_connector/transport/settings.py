@@ -99,8 +99,8 @@ def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, 
     """The request for httpx. Its read limit is a float of its own: body readers tell requests apart by it."""
     import httpx
 
-    url = _url(request.url)
-    headers = [] if "host" in request.headers else [(b"host", url.netloc)]
+    url, host = _url(request.url)
+    headers = [] if "host" in request.headers else [(b"host", host)]
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()]
     headers.append((b"accept-encoding", b"identity" if stream else b"gzip, deflate"))
     if request.content or request.method == "POST":
@@ -229,10 +229,12 @@ def _usual(provider: str) -> TransportSettings:
 
 
 @functools.lru_cache(maxsize=512)
-def _url(url: str) -> httpx.URL:
+def _url(url: str) -> tuple[httpx.URL, bytes]:
+    """The URL for httpx, and the host in it as its header names it."""
     import httpx
 
     try:
-        return httpx.URL(url)
+        parsed = httpx.URL(url)
+        return parsed, parsed.netloc
     except httpx.InvalidURL as error:
         raise ConfigurationError(f"{url.partition('?')[0][:120]!r} is not a URL: {error}") from None

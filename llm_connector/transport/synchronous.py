@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,14 +37,14 @@ T = TypeVar("T")
 class SyncTransport:
     """Performs steps with httpx. One per client; the pools behind it are shared."""
 
-    __slots__ = ("__weakref__", "_closed", "_pools", "_process", "settings")
+    __slots__ = ("__weakref__", "_closed", "_epoch", "_pools", "settings")
 
     def __init__(self, settings: TransportSettings) -> None:
         if settings.aiohttp or settings.http_client is not None:
             check_http_client(settings, asynchronous=False)
         self.settings = settings
         self._pools: dict[str, Pool[httpx.HTTPTransport]] | None = None
-        self._process = 0
+        self._epoch: object = None
         self._closed = False
 
     def run(self, steps: Steps[T], timeout: Timeout) -> T:
@@ -72,7 +71,7 @@ class SyncTransport:
         """Give back this client's share of the pools; the last one closes the connections. Later calls raise."""
         self._closed = True
         pools, self._pools = self._pools, None
-        if self._process == os.getpid():
+        if self._epoch is SYNC_POOLS.epoch:
             for transport in SYNC_POOLS.give_back(self, pools or {}):
                 transport.close()
 
@@ -159,9 +158,9 @@ class SyncTransport:
         if settings.http_client is not None:
             return None
         pools = self._pools
-        if pools is None or self._process != os.getpid():
+        if pools is None or self._epoch is not SYNC_POOLS.epoch:
             pools = {}
-            self._pools, self._process = pools, os.getpid()
+            self._pools, self._epoch = pools, SYNC_POOLS.epoch
         key = None if policy is None else media_key(url, settings.proxy, settings.provider, policy)
         origin = url[: url.find("/", 8)] if key is None else " ".join(key)
         pool = pools.get(origin)

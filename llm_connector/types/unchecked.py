@@ -12,7 +12,10 @@ __all__ = ["unchecked"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_set = object.__setattr__
+_set_values, _set_given, _set_extra, _set_private = (
+    BaseModel.__dict__[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
 
 
 def unchecked(kind: type[ModelT], **fields: Any) -> ModelT:
@@ -28,10 +31,10 @@ def unchecked(kind: type[ModelT], **fields: Any) -> ModelT:
         if name not in fields:
             values[name] = factory()
     made = kind.__new__(kind)
-    _set(made, "__dict__", values)
-    _set(made, "__pydantic_fields_set__", set(fields))
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    _set_values(made, values)
+    _set_given(made, set(fields))
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
 
 

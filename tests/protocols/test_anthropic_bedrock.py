@@ -170,6 +170,15 @@ class TestStreams:
         assert (reply.finish_reason, reply.finish_reason_raw) == ("content_filter", "guardrail_intervened")
         assert whole({**body, "amazon-bedrock-guardrailAction": "NONE"}, asked()).finish_reason == "stop"
 
+    def test_a_guardrail_is_told_apart_in_a_stream(self):
+        *events, delta, stop = [HEAD, *TEXT, *end()]
+        acted = {**delta, "amazon-bedrock-guardrailAction": "INTERVENED"}
+
+        assert (
+            streamed(invoke_stream(*events, acted, stop), asked(stream=True)).answer.finish_reason == "content_filter"
+        )
+        assert streamed(invoke_stream(*events, delta, stop), asked(stream=True)).answer.finish_reason == "stop"
+
 
 class TestOtherEndpoints:
     def test_tokens_of_a_whole_body_are_counted(self):
