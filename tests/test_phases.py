@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -102,6 +103,40 @@ def test_what_is_written_arrives_and_what_is_silent_times_out(layers: int) -> No
             stream.read(100, timeout=0.01)
         asked.set()
         assert stream.read(100, timeout=10) == b"late"
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_it_says_whether_there_is_something_to_read(layers: int) -> None:
+    asked, end = threading.Event(), threading.Event()
+
+    def answer_unasked(connection: Any, _: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"first")
+        assert asked.wait(10)
+        connection.sendall(b"unasked")
+        assert end.wait(10)
+
+    def readable(wanted: bool) -> bool:
+        until = time.monotonic() + 10
+        while stream.get_extra_info("is_readable") != wanted and time.monotonic() < until:
+            time.sleep(0.001)
+        return stream.get_extra_info("is_readable") is wanted
+
+    with connected(layers, answer_unasked) as stream:
+        stream.write(b"asked", timeout=10)
+        assert stream.read(100, timeout=10) == b"first"
+        assert readable(False)
+        asked.set()
+        assert readable(True)
+        assert stream.read(100, timeout=10) == b"unasked"
+        assert readable(False)
+        end.set()
+        assert readable(True), "the end is something, too"
+        stream.close()
+        others = [other for _ in range(9) for other in socket.socketpair()]  # one of them has its number now
+        assert readable(True)
+        for other in others:
+            other.close()
 
 
 @pytest.mark.parametrize("layers", [0, 1])

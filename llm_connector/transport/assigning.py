@@ -26,12 +26,13 @@ class Assignment:
     def __call__(self) -> list[Any]:
         pool = self._pool
         unwanted: list[Any] = []
-        self._take(lambda connection: connection.is_closed())
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + SWEEP_SECONDS
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + SWEEP_SECONDS
             unwanted += self._take(lambda connection: connection.has_expired())
         queued = [request for request in pool._requests if request.is_queued()]
         if not queued:
+            self._take(lambda connection: connection.is_closed())
             return unwanted + self._surplus()
         for request in queued:
             connection = self._usable(request.request.url.origin, unwanted)
@@ -48,6 +49,8 @@ class Assignment:
         pool = self._pool
         for connection in list(pool._connections):
             if not (connection.can_handle_request(origin) and connection.is_available()):
+                if connection.is_closed():
+                    pool._connections.remove(connection)
                 continue
             if not connection.has_expired():
                 return connection

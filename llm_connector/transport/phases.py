@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import ssl
 import threading
@@ -77,10 +78,20 @@ class _Unsent:
 class _Socket:
     """Reads and writes of a connected socket, with TLS or without; they fail as those of httpcore do."""
 
-    __slots__ = ("_socket",)
+    __slots__ = ("_poll", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._poll: Any = None
+
+    def readable(self) -> bool:
+        """Whether there is something to read, or the end; httpcore makes a poll object anew for each question."""
+        if self._socket.fileno() < 0:
+            return True
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self._socket, select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def read(self, max_bytes: int, timeout: float | None) -> bytes:
         try:
@@ -94,9 +105,9 @@ class _Socket:
     def write(self, buffer: bytes, timeout: float | None) -> None:
         try:
             self._limit(timeout)
-            rest = memoryview(buffer)
-            while rest:
-                rest = rest[self._socket.send(rest) :]
+            sent = self._socket.send(buffer)
+            while sent < len(buffer):
+                sent += self._socket.send(memoryview(buffer)[sent:])
         except TimeoutError as error:
             raise httpcore.WriteTimeout(error) from error
         except OSError as error:
@@ -130,11 +141,11 @@ class PhasedStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self.silent = False
-        if self._unsent.size:
-            with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
-                self._send(self._unsent.take(), self._unsent.timeout)
         self._busy = threading.get_ident()
         try:
+            if self._unsent.size:
+                with contextlib.suppress(httpcore.WriteError):  # a server may answer and close before it has read all
+                    self._bytes.write(self._unsent.take(), self._unsent.timeout)
             return self._bytes.read(max_bytes, self.phase.limit(timeout))
         finally:
             self._done()
@@ -175,6 +186,8 @@ class PhasedStream(httpcore.NetworkStream):
         return PhasedStream(self._stream.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and isinstance(self._bytes, _Socket) and hasattr(select, "poll"):
+            return self._bytes.readable()
         return self._stream.get_extra_info(info)
 
 

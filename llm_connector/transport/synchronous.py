@@ -244,7 +244,8 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
 
     def close(self) -> None:
         """Release the connection."""
-        self._response.close()
+        stream: Any = self._response.stream
+        stream.close()
         if self._pool is not None and self._pool.closed:
             self._response.extensions["network_stream"].close()
 
