@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import LlmConnectorError
+from llm_connector.lazy import Lazy
 from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated_async, is_compressed
 from llm_connector.transport.pools import (
@@ -38,6 +39,8 @@ from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Rea
 
 if TYPE_CHECKING:
     import httpx
+else:
+    httpx = Lazy("httpx")
 
 __all__ = ["AsyncBody", "AsyncTransport"]
 
@@ -144,8 +147,6 @@ class AsyncTransport:
         **options: Any,
     ) -> httpx.Response:
         """The answer, its body unread; `options` are for the caller's own client."""
-        import httpx
-
         try:
             if pool is None:
                 client = self.settings.http_client
@@ -196,8 +197,6 @@ class AsyncBody(OpenBody["AsyncIterator[bytes]"]):
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
-        import httpx
-
         deadline = self._deadline
         try:
             async for block in self._raw():
@@ -210,8 +209,6 @@ class AsyncBody(OpenBody["AsyncIterator[bytes]"]):
 
     async def next_block(self) -> bytes:
         """The next block ahead of `blocks`, empty at the end. What goes wrong closes the body."""
-        import httpx
-
         try:
             block = b""
             async for block in self._raw():

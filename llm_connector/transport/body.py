@@ -27,7 +27,18 @@ def unasked(response: httpx.Response) -> bool:
 class OpenBody(Generic[BlocksT]):
     """The open body of an answer. `close` gives the connection back, or ends it if the body was not read."""
 
-    __slots__ = ("_begun", "_blocks", "_deadline", "_outgoing", "_pool", "_request", "_response", "_timeout", "headers")
+    __slots__ = (
+        "_begun",
+        "_blocks",
+        "_connection",
+        "_deadline",
+        "_outgoing",
+        "_pool",
+        "_request",
+        "_response",
+        "_timeout",
+        "headers",
+    )
 
     def __init__(
         self,
@@ -47,14 +58,12 @@ class OpenBody(Generic[BlocksT]):
         self._pool = pool
         self._blocks: BlocksT | None = None
         self._begun = False
-        if not hasattr(response.extensions.get("network_stream"), "phase"):
+        stream: Any = response.extensions.get("network_stream")
+        self._connection: PhasedStream | AsyncPhasedStream | None = stream if hasattr(stream, "phase") else None
+        """The connection below, if it is one of ours."""
+        if self._connection is None:
             idle = NO_LIMIT if timeout.idle is None else timeout.idle
             outgoing.extensions["timeout"]["read"] = idle  # one limit for the whole body is all there is
-
-    def _connection(self) -> PhasedStream | AsyncPhasedStream | None:
-        """The connection below, if it is one of ours."""
-        stream: Any = self._response.extensions.get("network_stream")
-        return stream if hasattr(stream, "phase") else None
 
     def _begin(self) -> None:
         """Note that the first block has come: other limits hold from here on."""
@@ -66,8 +75,7 @@ class OpenBody(Generic[BlocksT]):
 
     def _set_limit(self, seconds: float) -> bool:
         """Replace the limit of each read from here on; False where the connection is not ours."""
-        connection = self._connection()
-        if connection is None:
+        if self._connection is None:
             return False
-        connection.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
+        self._connection.phase.replace(self._outgoing.extensions["timeout"]["read"], seconds)
         return True

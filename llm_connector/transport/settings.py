@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError, ParseError, TimeoutError, TransportError
+from llm_connector.lazy import Lazy
 from llm_connector.limits import DEFAULT_MAX_BODY_BYTES
 from llm_connector.wire import FetchPolicy, HttpRequest, Timeout
 
 if TYPE_CHECKING:
     import httpx
+else:
+    httpx = Lazy("httpx")
 
 __all__ = [
     "Deadline",
@@ -97,8 +100,6 @@ class Deadline:
 
 def http_request(request: HttpRequest, timeout: Timeout, deadline: Deadline, *, stream: bool) -> httpx.Request:
     """The request for httpx. Its read limit is a float of its own: body readers tell requests apart by it."""
-    import httpx
-
     url, host = _url(request.url)
     headers = [] if "host" in request.headers else [(b"host", host)]
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers.items()]
@@ -143,8 +144,6 @@ def failure(
     error: Exception, request: HttpRequest, timeout: Timeout, deadline: Deadline, *, begun: bool, proxy: str = ""
 ) -> LlmConnectorError:
     """An httpx failure as ours; the message names the host and the phase, never a header."""
-    import httpx
-
     host = host_of(request.url)
     reason = str(error).strip() or type(error).__name__
     if isinstance(error, httpx.TimeoutException):
@@ -171,16 +170,12 @@ def failure(
 
 def cause_of(error: Exception) -> Exception | None:
     """The cause to show beside our error: none where its text quotes what was sent or received."""
-    import httpx
-
     return None if isinstance(error, httpx.ProtocolError) else error
 
 
 def _timed_out(
     error: httpx.TimeoutException, host: str, timeout: Timeout, deadline: Deadline, *, begun: bool
 ) -> LlmConnectorError:
-    import httpx
-
     try:
         deadline.check(ahead=0.01)  # a limit cut short by the end of the call fires just before it
     except TimeoutError as over:
@@ -231,8 +226,6 @@ def _usual(provider: str) -> TransportSettings:
 @functools.lru_cache(maxsize=512)
 def _url(url: str) -> tuple[httpx.URL, bytes]:
     """The URL for httpx, and the host in it as its header names it."""
-    import httpx
-
     try:
         parsed = httpx.URL(url)
         return parsed, parsed.netloc

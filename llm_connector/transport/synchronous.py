@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_connector.errors import ConfigurationError, LlmConnectorError
+from llm_connector.lazy import Lazy
 from llm_connector.transport.body import OpenBody, unasked
 from llm_connector.transport.inflate import inflated, is_compressed
 from llm_connector.transport.pools import SYNC_POOLS, Pool, lost_connections, media_key, pool_key
@@ -28,6 +29,8 @@ from llm_connector.wire import Call, FetchPolicy, HttpRequest, HttpResponse, Rea
 
 if TYPE_CHECKING:
     import httpx
+else:
+    httpx = Lazy("httpx")
 
 __all__ = ["SyncBody", "SyncTransport"]
 
@@ -131,8 +134,6 @@ class SyncTransport:
         **options: Any,
     ) -> httpx.Response:
         """The answer, its body unread; `options` are for the caller's own client."""
-        import httpx
-
         try:
             if pool is None:
                 client = self.settings.http_client
@@ -177,8 +178,6 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
 
     def blocks(self) -> Iterator[bytes]:
         """Byte blocks as they arrive. Raises TransportError; checks the total limit at each."""
-        import httpx
-
         deadline = self._deadline
         try:
             raw = self._raw()
@@ -198,8 +197,6 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
 
     def next_block(self) -> bytes:
         """The next block ahead of `blocks`, empty at the end. What goes wrong closes the body."""
-        import httpx
-
         try:
             block = b""
             for block in self._raw():
@@ -238,9 +235,8 @@ class SyncBody(OpenBody["Iterator[bytes]"]):
         """End the connection, so that a thread that reads the body wakes, fails and releases it."""
         from llm_connector.transport.phases import PhasedStream
 
-        connection = self._connection()
-        if isinstance(connection, PhasedStream):
-            connection.abort()
+        if isinstance(self._connection, PhasedStream):
+            self._connection.abort()
 
     def close(self) -> None:
         """Release the connection."""
