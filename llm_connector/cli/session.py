@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
-from llm_connector.cli.chat import ChatSettings, answer
+from llm_connector.cli.answers import answer
 from llm_connector.cli.reporting import spoken
 from llm_connector.cli.terminal import Terminal
 from llm_connector.client.clients import LlmClient
@@ -37,12 +37,12 @@ class Session:
     """Turns of a conversation, each an answer to a line that was typed. `parts` go with the first message."""
 
     def __init__(
-        self, terminal: Terminal, client: LlmClient, settings: ChatSettings, options: ChatOptions, parts: list[AnyPart]
+        self, terminal: Terminal, client: LlmClient, system: str | None, options: ChatOptions, parts: list[AnyPart]
     ) -> None:
         self._terminal = terminal
         self._client = client
-        self._system = settings.system
-        self._model = settings.model or ""
+        self._system = system
+        self._model = client.model or ""
         self._options = options
         self._parts = parts
         self._history: list[Message] = []
