@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -50,17 +50,12 @@ class GuardedBackend(httpcore.NetworkBackend):
         self._backend = backend
 
     def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
         attempts = _Attempts(timeout)
         for address, seconds in attempts.each(_resolved(host, port)):
             try:
-                return self._backend.connect_tcp(address, port, seconds, local_address, socket_options)
+                return self._backend.connect_tcp(address, port, seconds, *args, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 attempts.failed = error
         raise attempts.failed
@@ -73,17 +68,12 @@ class AsyncGuardedBackend(httpcore.AsyncNetworkBackend):
         self._backend = backend
 
     async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.AsyncNetworkStream:
         attempts = _Attempts(timeout)
         for address, seconds in attempts.each(await _resolved_async(host, port, timeout)):
             try:
-                return await self._backend.connect_tcp(address, port, seconds, local_address, socket_options)
+                return await self._backend.connect_tcp(address, port, seconds, *args, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 attempts.failed = error
         raise attempts.failed

@@ -21,7 +21,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
 from typing import Any
 
 import anyio
@@ -236,15 +235,8 @@ class PhasedBackend(httpcore.NetworkBackend):
     def __init__(self, backend: httpcore.NetworkBackend) -> None:
         self._backend = backend
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        return PhasedStream(self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore.NetworkStream:
+        return PhasedStream(self._backend.connect_tcp(*args, **options))
 
     def sleep(self, seconds: float) -> None:
         self._backend.sleep(seconds)
@@ -256,15 +248,8 @@ class AsyncPhasedBackend(httpcore.AsyncNetworkBackend):
     def __init__(self, backend: httpcore.AsyncNetworkBackend) -> None:
         self._backend = backend
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return AsyncPhasedStream(await self._backend.connect_tcp(host, port, timeout, local_address, socket_options))
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return AsyncPhasedStream(await self._backend.connect_tcp(*args, **options))
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
