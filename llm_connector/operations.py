@@ -91,7 +91,7 @@ def open_stream(rendered: RenderedChat, retry: Retry, max_event_bytes: int) -> S
     def read(sent: RenderedChat, response: HttpResponse) -> OpenStream:
         return OpenStream(response.source, ChatDecoder(sent, response, max_event_bytes))
 
-    return (yield from _teach(rendered, retry, read, _begin if rendered.protocol.reads_ahead else None))
+    return (yield from _teach(rendered, retry, read, _begin))
 
 
 def list_models(endpoint: Endpoint, retry: Retry) -> Steps[list[ModelInfo]]:

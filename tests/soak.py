@@ -34,7 +34,6 @@ TEXT = "one two three four five six"
 LIMIT = 1 << 16
 THREADS = 8
 SETTINGS: dict[str, Any] = {"max_retries": 1, "max_body_bytes": LIMIT, "max_event_bytes": LIMIT}
-SILENT = {"silence", "stall"}
 NONE = "none"
 
 
@@ -71,8 +70,8 @@ def scripted(request: ReceivedRequest) -> Reply:
 
 
 def timeout(fault: str) -> Timeout:
-    patience = 0.05 if fault in SILENT else 30
-    return Timeout(connect=30, first_byte=patience, idle=patience)
+    first, idle = (0.05 if fault == silent else 30 for silent in ("silence", "stall"))
+    return Timeout(connect=30, first_byte=first, idle=idle)
 
 
 def cases() -> Iterator[tuple[str, str, bool]]:

@@ -31,7 +31,7 @@ from llm_connector.protocols import ChatCompletions
 from llm_connector.providers import CHAT_AND_TOOLS, Endpoint, find
 from llm_connector.retry import LONGEST_WAIT, Retry
 from llm_connector.types import ChatRequest, RankedDocument
-from llm_connector.wire import Call, HttpRequest, HttpResponse, Send, Sleep
+from llm_connector.wire import Call, HttpRequest, HttpResponse, Read, Send, Sleep
 from tests.support.answers import completion, delta, json_answer, sse
 
 KEY = "sk-planted-0123456789abcdef"
@@ -72,6 +72,8 @@ def drive(steps: Any, *answers: HttpResponse | BaseException) -> Trace:
                 trace.waits.append(step.seconds)
             elif isinstance(step, Call):
                 outcome = step.function()
+            elif isinstance(step, Read):
+                outcome = sse({"id": "1", "model": "m", "choices": []}, done=False)
             else:
                 assert isinstance(step, Send)
                 trace.sent.append(step.request)

@@ -43,6 +43,18 @@ OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": 
 BUSY = {"Response": {"Error": {"Code": "RequestLimitExceeded", "Message": "Too fast"}, "RequestId": "r"}}
 TENCENT = sse({"Id": "1", "Choices": [{"Delta": {"Content": "Hello"}, "FinishReason": "stop"}]}, done=False)
 
+LIMITED = {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}
+COMPLETION = (
+    {"id": "1", "model": "m", "choices": [{"delta": {"content": "Hello"}, "finish_reason": None}]},
+    {"id": "1", "model": "m", "choices": [{"delta": {}, "finish_reason": "stop"}]},
+)
+FAILED = {"type": "response.failed", "response": {"status": "failed", "error": LIMITED["error"]}}
+RESPONSE = (
+    {"type": "response.created", "response": {"id": "1", "model": "m", "status": "in_progress", "output": []}},
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hello"},
+    {"type": "response.completed", "response": {"id": "1", "model": "m", "status": "completed", "output": []}},
+)
+
 REFUSED_THEN_ANSWERED = pytest.mark.parametrize(
     ("provider", "refusal", "answer", "kind"),
     [
@@ -51,8 +63,10 @@ REFUSED_THEN_ANSWERED = pytest.mark.parametrize(
         ("anthropic_bedrock", Stream([THROTTLED]), Stream([invoke_stream(*MESSAGE)]), RateLimitError),
         ("anthropic", Stream(sse(OVERLOADED, done=False, named=True)), Stream(sse(*MESSAGE, named=True)), ServerError),
         ("tencent_native", Answer.json(BUSY), Stream(TENCENT), RateLimitError),
+        ("openai_compatible", Stream(sse(LIMITED, done=False)), Stream(sse(*COMPLETION)), RateLimitError),
+        ("openai_responses", Stream(sse(FAILED, done=False, named=True)), Stream(sse(*RESPONSE)), RateLimitError),
     ],
-    ids=["bedrock", "bedrock-cut", "anthropic_bedrock", "anthropic", "tencent"],
+    ids=["bedrock", "bedrock-cut", "anthropic_bedrock", "anthropic", "tencent", "openai_compatible", "responses"],
 )
 
 

@@ -59,7 +59,6 @@ class AnthropicMessages(Protocol):
     `refused_thoughts`: signatures that were refused: they are bound to the model, and with some to the account.
     """
 
-    reads_ahead: ClassVar[bool] = True
     framing: ClassVar[type[SSEDecoder]] = SSEDecoder
     name: ClassVar[str] = "Anthropic Messages"
 

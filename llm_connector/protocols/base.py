@@ -56,8 +56,6 @@ class Protocol:
     name: ClassVar[str]
     default_path: ClassVar[str] = ""
     """Path of a base URL that was given without any."""
-    reads_ahead: ClassVar[bool] = False
-    """Whether refusals come in place of the first event, which is waited for so that they can be tried again."""
     count_field: ClassVar[str] = "input_tokens"
     """Where a token count stands in its answer."""
     alternatives: ClassVar[tuple[str, ...]] = ()

@@ -53,7 +53,6 @@ class Converse(Protocol):
     `toolChoice.any`, `toolChoice.tool`, or `streamed tools` where a model calls tools in whole answers only.
     """
 
-    reads_ahead: ClassVar[bool] = True
     framing: ClassVar[type[EventStreamDecoder]] = EventStreamDecoder
     name: ClassVar[str] = "Bedrock Converse"
     count_field: ClassVar[str] = "inputTokens"

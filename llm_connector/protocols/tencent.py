@@ -55,7 +55,6 @@ class TencentChat(ChatCompletions):
     fields of the body: `extra_body={"EnableEnhancement": True}`.
     """
 
-    reads_ahead: ClassVar[bool] = True
     name: ClassVar[str] = "Tencent Cloud API"
     count_field: ClassVar[str] = "TokenCount"
     default_path: ClassVar[str] = ""

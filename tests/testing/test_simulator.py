@@ -119,7 +119,7 @@ class TestFaults:
 
     def test_a_reset_after_so_many_bytes(self, wire_simulator):
         wire_simulator.says(reply("One, two, three", fault=faults.reset(at=0)))
-        stream = wire_simulator.client().stream("Hi")
+        stream = wire_simulator.client(max_retries=0).stream("Hi")
 
         with pytest.raises(StreamError):
             list(stream)
