@@ -131,10 +131,10 @@ class ChatDecoder:
         try:
             chunks = self._parser.feed(events[0])
         except _FAILURES as error:
-            failure = self._failure(error)  # raised outside: what it was made of holds the server's words as they came
+            held, failure = self._held(), self._failure(error)
         else:
             return chunks if type(chunks) is tuple else self._pass(chunks)
-        raise failure
+        return _broken(held, failure)
 
     def _feed(self, events: Iterable[Event]) -> Iterator[ChatChunk]:
         parser = self._parser
@@ -144,19 +144,19 @@ class ChatDecoder:
                 if parser.done:
                     return
         except _FAILURES as error:
-            failure = self._failure(error)
+            held, failure = self._held(), self._failure(error)
         else:
             return
-        raise failure
+        yield from _broken(held, failure)
 
     def _pass(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         try:
             yield from chunks
         except _FAILURES as error:
-            failure = self._failure(error)
+            held, failure = self._held(), self._failure(error)
         else:
             return
-        raise failure
+        yield from _broken(held, failure)
 
     def close(self, cause: TransportError | None = None) -> Iterator[ChatChunk]:
         """Yield the last chunks after the end of the body, once; `cause` is what cut it, if something did.
@@ -172,10 +172,11 @@ class ChatDecoder:
                 for event in self._framing.close():
                     yield from parser.feed(event)
             if cause is not None and not parser.ended():
+                yield from self._held()
                 raise self.interruption(cause) from cause
             yield from parser.close()
         except _FAILURES as error:
-            failure = self._failure(error)
+            held, failure = self._held(), self._failure(error)
         except StreamError as error:
             if error.partial is not None:
                 error.partial = self._complete(error.partial)
@@ -183,7 +184,7 @@ class ChatDecoder:
             raise
         else:
             return
-        raise failure
+        yield from _broken(held, failure)
 
     @classmethod
     def empty(cls, rendered: RenderedChat) -> ChatResponse:
@@ -211,6 +212,13 @@ class ChatDecoder:
         seal(cause, self._rendered.endpoint)
         error = streamed(type(cause))(cause.message, provider=self._rendered.endpoint.spec.name)
         return self._with_partial(error)
+
+    def _held(self) -> list[ChatChunk]:
+        """What the parser holds back until it knows more: nothing more will come."""
+        try:
+            return [*self._parser.flush()]
+        except MISSHAPEN:
+            return []
 
     def _failure(self, cause: Exception) -> LlmConnectorError:
         """The error to raise, with its cause where it does not say it all."""
@@ -241,6 +249,12 @@ class ChatDecoder:
 
     def _complete(self, response: ChatResponse) -> ChatResponse:
         return completed(response, self._rendered, self._headers)
+
+
+def _broken(held: Iterable[ChatChunk], failure: LlmConnectorError) -> Iterator[ChatChunk]:
+    """What was held back, then the error; outside of where it came up, which holds the server's words as they came."""
+    yield from held
+    raise failure
 
 
 def lost_prompt(answer: ChatResponse, rendered: RenderedChat) -> str | None:

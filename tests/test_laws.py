@@ -12,7 +12,15 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from llm_connector import LlmClient
-from llm_connector.errors import APIError, ConfigurationError, LlmConnectorError, StreamError, UnsupportedError
+from llm_connector.errors import (
+    APIError,
+    ConfigurationError,
+    LlmConnectorError,
+    StreamError,
+    TransportError,
+    UnsupportedError,
+)
+from llm_connector.operations import ChatDecoder
 from llm_connector.protocols import tool_calls
 from llm_connector.types import (
     Audio,
@@ -34,7 +42,7 @@ from llm_connector.types import (
     tool_result,
     user,
 )
-from tests.support.answers import KEY, Reading, ask, outline, sse, streamed, whole
+from tests.support.answers import KEY, Reading, ask, open_decoder, outline, sse, streamed, whole
 from tests.support.cuts import ends_of_events, single_bytes, split_at
 from tests.support.generated import ANSWERS, Written, several_completions
 from tests.support.generated_bedrock import BEDROCK_ANSWERS
@@ -441,6 +449,46 @@ class TestInterruptionLaw:
             assert reading.answer.model == complete.model
 
     @over_all_formats
+    @pytest.mark.parametrize("end", ["garbage", "network"])
+    @given(data=st.data())
+    def test_what_was_told_is_what_the_error_hands_over(self, wire, end, data):
+        answer = data.draw(ANSWERS[wire])
+        body, cut = answer.stream(), data.draw(st.sampled_from(places_of(answer)[0][:-1] or [0]))
+        decoder = open_decoder(ask(provider=answer.provider, stream=True, **answer.options))
+        note(f"{body!r} ends after {cut} bytes")
+        told, failed = told_and_failed(decoder, [body[:cut], *([b"\n\ndata: {\n\n"] if end == "garbage" else [])], end)
+
+        if failed is not None:
+            assert failed.partial is not None
+            assert failed.partial.text == "".join(chunk.text for chunk in told)
+            assert (failed.partial.reasoning or "") == "".join(chunk.reasoning for chunk in told)
+
+    @pytest.mark.parametrize("end", ["garbage", "network", "error", "nothing"])
+    @pytest.mark.parametrize(
+        ("provider", "events", "said"),
+        [
+            ("aliyun", [{"output": {"choices": [{"message": {"content": "ha"}}]}}] * 2, "haha"),
+            ("openai_compatible", [{"choices": [{"delta": {"content": "a <thi"}}]}], "a <thi"),
+            ("ollama", [{"message": {"content": "a <thi"}, "done": False}], "a <thi"),
+        ],
+    )
+    def test_what_was_held_back_is_told_before_the_error(self, provider, events, said, end):
+        decoder = open_decoder(ask(provider=provider, stream=True, think_tags=True))
+        lines = [json.dumps(event).encode() for event in events]
+        body = b"".join(line + b"\n" for line in lines) if provider == "ollama" else sse(*events, done=False)
+        endings = {"garbage": b"data: {\n\n", "error": b'data: {"error": {"code": "1", "message": "no"}}\n\n'}
+        more = endings.get(end, b"")
+
+        told, failed = told_and_failed(
+            decoder, [body, more.removeprefix(b"data: ") if provider == "ollama" else more], end
+        )
+
+        assert "".join(chunk.text for chunk in told) == said
+        assert failed is not None
+        assert failed.partial is not None
+        assert failed.partial.text == said
+
+    @over_all_formats
     @given(data=st.data())
     def test_calls_of_an_interrupted_answer_are_marked_unless_they_are_whole(self, wire, data):
         answer = data.draw(ANSWERS[wire])
@@ -454,6 +502,18 @@ class TestInterruptionLaw:
         for call in reading.partial.tool_calls:
             assert call.error is not None or call.arguments == whole_calls[call.id].arguments
         assert all(call == whole_calls[call.id] for call in reading.calls), "what was announced was whole"
+
+
+def told_and_failed(decoder: ChatDecoder, blocks: list[bytes], end: str) -> tuple[list[ChatChunk], StreamError | None]:
+    """The chunks of these blocks, after which the network may fail, and the error behind them."""
+    told: list[ChatChunk] = []
+    try:
+        for block in blocks:
+            told.extend(decoder.feed(block))
+        told.extend(decoder.close(TransportError("the connection broke") if end == "network" else None))
+    except StreamError as error:
+        return told, error
+    return told, None
 
 
 def places_of(answer: Written) -> tuple[list[int], int]:
