@@ -30,6 +30,7 @@ from llm_connector.types import (
     Notes,
     Opaque,
     Reasoning,
+    Text,
     ToolCall,
 )
 from llm_connector.wire import Event, HttpResponse
@@ -287,6 +288,8 @@ def completed(answer: ChatResponse, rendered: RenderedChat, headers: Mapping[str
 def _own(parts: list[AnyPart], provider: str) -> None:
     """Mark what means something to its provider only."""
     for position, part in enumerate(parts):
+        if type(part) is Text:  # as most are
+            continue
         owned = isinstance(part, Reasoning | Opaque) or (isinstance(part, ToolCall) and part.extra is not None)
         if owned:
             parts[position] = part.model_copy(update={"provider": provider})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 from llm_connector.errors import ParseError, excerpt
-from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, token_count
+from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, count_in
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.tool_calls import Slot
 from llm_connector.protocols.tool_names import ToolNames
@@ -27,8 +27,8 @@ _NOT_RAW = frozenset({"delta", "content_block", "index"})
 
 def messages_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `input_tokens` leaves out what was read from and written to the cache; ours does not."""
-    fresh, output = token_count(usage, "input_tokens"), token_count(usage, "output_tokens")
-    cached, written = token_count(usage, "cache_read_input_tokens"), token_count(usage, "cache_creation_input_tokens")
+    fresh, output = count_in(usage, "input_tokens"), count_in(usage, "output_tokens")
+    cached, written = count_in(usage, "cache_read_input_tokens"), count_in(usage, "cache_creation_input_tokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
     spent = usage.get("output_tokens_details")
     return unchecked(
@@ -38,7 +38,7 @@ def messages_usage(usage: Mapping[str, Any]) -> Usage:
         total_tokens=total + output if total is not None and output is not None else None,
         cached_tokens=cached,
         cache_write_tokens=written,
-        reasoning_tokens=token_count(spent, "thinking_tokens") if isinstance(spent, dict) else None,
+        reasoning_tokens=count_in(spent, "thinking_tokens") if isinstance(spent, dict) else None,
         details=dict(usage),
     )
 

@@ -29,8 +29,10 @@ from llm_connector.types import (
 )
 from llm_connector.types.unchecked import unchecked
 
-__all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "finish_reason", "token_count"]
+__all__ = ["Assembly", "ChoiceAssembly", "ReasoningBlock", "TextBlock", "count_in", "finish_reason"]
 
+_TOO_MANY = 1 << 53
+"""More than any server counts: infinity, or a number that is none."""
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "end_turn": "stop",
@@ -80,10 +82,13 @@ def finish_reason(raw: str | None, *, calls: bool, refused: bool) -> FinishReaso
     return "refusal" if refused and reason == "stop" else reason
 
 
-def token_count(usage: Mapping[str, Any], name: str) -> int | None:
-    """One count of a usage; None for what is no number."""
-    value = usage.get(name)
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+def count_in(counts: Mapping[str, Any], *names: str) -> int | None:
+    """The first number under these names, as a whole one."""
+    for name in names:
+        value: Any = counts.get(name)
+        if type(value) in (int, float) and abs(value) < _TOO_MANY:
+            return int(value)
+    return None
 
 
 def _joined(pieces: list[str]) -> str:
@@ -139,6 +144,7 @@ class ReasoningBlock:
         )
 
 
+_SAID = (TextBlock, ReasoningBlock)  # a union would be made anew for each block
 Placed = Slot | Opaque | Image | Document | Audio | Video
 Block = TextBlock | ReasoningBlock | Placed
 
@@ -217,7 +223,7 @@ class ChoiceAssembly:
                 placed.add(block.index)
                 if block.name:
                     parts.append(block.call(interrupted=interrupted and not block.complete()))
-            elif not isinstance(block, TextBlock | ReasoningBlock):
+            elif not isinstance(block, _SAID):
                 parts.append(block)
             elif (part := block.part()) is not None:
                 parts.append(part)

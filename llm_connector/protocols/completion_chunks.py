@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
-from llm_connector.protocols.assembly import ChoiceAssembly
+from llm_connector.protocols.assembly import ChoiceAssembly, count_in
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.completion_messages import ENCRYPTED, THINKING_PARTS
 from llm_connector.protocols.thinking import ThinkSplitter
@@ -18,7 +18,7 @@ from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
 from llm_connector.types.unchecked import unchecked
 from llm_connector.wire import Json
 
-__all__ = ["CompletionParser", "completion_usage", "count_in"]
+__all__ = ["CompletionParser", "completion_usage"]
 
 # The wire has no order between these; calls come after both.
 _REASONING, _TEXT = 0, 1
@@ -26,8 +26,6 @@ _REASONING, _TEXT = 0, 1
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 _REFUSALS = ("message", "detail", "msg", "error_msg", "errors", "Response")
 """Keys of an event without choices that make it an error, although it has no `error`."""
-_TOO_MANY = 1 << 53
-"""More than any server counts: infinity, or a number that is none."""
 _NOT_EXTRA = frozenset(
     {
         *("id", "object", "created", "model", "choices", "usage", "error", "obfuscation", "provider", "x_groq"),
@@ -58,15 +56,6 @@ def completion_usage(usage: Mapping[str, Any]) -> Usage:
     if counts["total_tokens"] is None and None not in (counts["input_tokens"], counts["output_tokens"]):
         counts["total_tokens"] = (counts["input_tokens"] or 0) + (counts["output_tokens"] or 0)
     return unchecked(Usage, **counts, details=dict(usage))
-
-
-def count_in(counts: Mapping[str, Any], *names: str) -> int | None:
-    """The first number under these names, as a whole one."""
-    for name in names:
-        value: Any = counts.get(name)
-        if type(value) in (int, float) and abs(value) < _TOO_MANY:
-            return int(value)
-    return None
 
 
 def _object(value: Any) -> dict[str, Any]:

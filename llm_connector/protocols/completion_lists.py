@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
+from llm_connector.protocols.assembly import count_in
 from llm_connector.protocols.base import ErrorEvent
-from llm_connector.protocols.completion_chunks import completion_usage, count_in
+from llm_connector.protocols.completion_chunks import completion_usage
 from llm_connector.types import Embeddings, ModelInfo, Usage
 from llm_connector.wire import Json
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
 from llm_connector.protocols.anthropic_chunks import MessagesParser
-from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, token_count
+from llm_connector.protocols.assembly import ReasoningBlock, TextBlock, count_in
 from llm_connector.protocols.base import ErrorEvent
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Opaque, Usage, parsed_arguments
 from llm_connector.types.unchecked import unchecked
@@ -28,15 +28,15 @@ _EVENTS = frozenset(
 
 def converse_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `inputTokens` leaves out what was read from and written to the cache; ours does not."""
-    fresh, output = token_count(usage, "inputTokens"), token_count(usage, "outputTokens")
-    cached, written = token_count(usage, "cacheReadInputTokens"), token_count(usage, "cacheWriteInputTokens")
+    fresh, output = count_in(usage, "inputTokens"), count_in(usage, "outputTokens")
+    cached, written = count_in(usage, "cacheReadInputTokens"), count_in(usage, "cacheWriteInputTokens")
     total = fresh + (cached or 0) + (written or 0) if fresh is not None else None
     everything = total + output if total is not None and output is not None else None
     return unchecked(
         Usage,
         input_tokens=total,
         output_tokens=output,
-        total_tokens=token_count(usage, "totalTokens") or everything,
+        total_tokens=count_in(usage, "totalTokens") or everything,
         cached_tokens=cached,
         cache_write_tokens=written,
         details=dict(usage),

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from llm_connector.errors import ConfigurationError, ParseError, excerpt
-from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock, TextBlock, token_count
+from llm_connector.protocols.assembly import ChoiceAssembly, ReasoningBlock, TextBlock, count_in
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.gemini_partial import PartialCall
 from llm_connector.protocols.tool_names import ToolNames
@@ -70,9 +70,9 @@ _NO_TEXT = frozenset(
 
 def gemini_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts. The wire's `candidatesTokenCount` leaves out thoughts; our output does not."""
-    prompt, of_tools = token_count(usage, "promptTokenCount"), token_count(usage, "toolUsePromptTokenCount")
-    said, thought = token_count(usage, "candidatesTokenCount"), token_count(usage, "thoughtsTokenCount")
-    given, output, total = _sum(prompt, of_tools), _sum(said, thought), token_count(usage, "totalTokenCount")
+    prompt, of_tools = count_in(usage, "promptTokenCount"), count_in(usage, "toolUsePromptTokenCount")
+    said, thought = count_in(usage, "candidatesTokenCount"), count_in(usage, "thoughtsTokenCount")
+    given, output, total = _sum(prompt, of_tools), _sum(said, thought), count_in(usage, "totalTokenCount")
     if total is None and given is not None and output is not None:
         total = given + output
     return unchecked(
@@ -80,7 +80,7 @@ def gemini_usage(usage: Mapping[str, Any]) -> Usage:
         input_tokens=given,
         output_tokens=output,
         total_tokens=total,
-        cached_tokens=token_count(usage, "cachedContentTokenCount"),
+        cached_tokens=count_in(usage, "cachedContentTokenCount"),
         reasoning_tokens=thought,
         details=dict(usage),
     )

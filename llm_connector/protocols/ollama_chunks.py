@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
+from llm_connector.protocols.assembly import count_in
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
 from llm_connector.protocols.thinking import ThinkSplitter
 from llm_connector.protocols.tool_names import ToolNames
@@ -30,7 +31,7 @@ _AS_IT_CAME = ToolNames(None)  # this wire takes any tool name
 
 def ollama_usage(body: Mapping[str, Any]) -> Usage:
     """Token counts of a last line. Older servers leave the prompt out when all of it was cached."""
-    prompt, output = _count(body.get("prompt_eval_count")), _count(body.get("eval_count"))
+    prompt, output = count_in(body, "prompt_eval_count"), count_in(body, "eval_count")
     total = prompt + output if prompt is not None and output is not None else None
     return unchecked(Usage, input_tokens=prompt, output_tokens=output, total_tokens=total)
 
@@ -188,10 +189,6 @@ class OllamaParser(ChunkParser):
         if self._unexplained:
             response.choices[0].finish_reason_raw = None
         return response
-
-
-def _count(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _arguments(value: Any) -> dict[str, Any] | str:

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from llm_connector.errors import ParseError, excerpt
+from llm_connector.protocols.assembly import count_in
 from llm_connector.protocols.base import ChunkParser, ErrorEvent
-from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage, count_in
+from llm_connector.protocols.completion_chunks import CompletionParser, completion_usage
 from llm_connector.types import ChatChunk, ChatRequest, ChatResponse, Usage
 from llm_connector.wire import Json
 
