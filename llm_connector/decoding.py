@@ -43,6 +43,8 @@ __all__ = ["MISSHAPEN", "ChatDecoder", "OpenStream", "RenderedChat", "completed"
 MISSHAPEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading raises, somewhere, when a value has another type than the wire format promises."""
 
+_GATHERED_BYTES = 64 << 10
+"""After so many bytes of a stream, the pieces that have come are joined."""
 _FAILURES = (ErrorEvent, ParseError, *MISSHAPEN)
 
 
@@ -84,7 +86,17 @@ class ChatDecoder:
     `StreamError` with the partial answer.
     """
 
-    __slots__ = ("_closed", "_framing", "_headers", "_parser", "_rendered", "_response", "_status", "begun")
+    __slots__ = (
+        "_closed",
+        "_framing",
+        "_headers",
+        "_parser",
+        "_rendered",
+        "_response",
+        "_status",
+        "_ungathered",
+        "begun",
+    )
 
     def __init__(self, rendered: RenderedChat, response: HttpResponse, max_event_bytes: int) -> None:
         protocol = rendered.protocol
@@ -96,6 +108,7 @@ class ChatDecoder:
         self._status = response.status
         self._response: ChatResponse | None = None
         self._closed = False
+        self._ungathered = 0
         self.begun: Iterable[ChatChunk] = ()
         """The chunks of what `begin` took."""
 
@@ -126,6 +139,11 @@ class ChatDecoder:
 
     def feed(self, block: bytes) -> Iterable[ChatChunk]:
         """The chunks that `block` completes."""
+        self._ungathered += len(block)
+        if self._ungathered > _GATHERED_BYTES:
+            self._ungathered = 0
+            for choice in self._parser.assembly.choices.values():
+                choice.gather()
         events = self._framing.feed(block)
         if type(events) is not tuple:
             return self._feed(events)

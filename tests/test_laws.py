@@ -6,12 +6,13 @@ import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from llm_connector import LlmClient
+from llm_connector import LlmClient, decoding
 from llm_connector.errors import (
     APIError,
     ConfigurationError,
@@ -150,6 +151,17 @@ class TestCutLaw:
         assert outline(read(answer, split_at(body, *places))) == uncut
         assert outline(read(answer, single_bytes(body))) == uncut
         assert outline(read(answer, split_at(body, *ends_of_events(body)))) == uncut
+
+    @over_all_formats
+    @given(data=st.data())
+    def test_pieces_may_be_joined_at_any_time(self, wire, data):
+        answer = data.draw(ANSWERS[wire])
+        body = answer.stream()
+        uncut = outline(read(answer, [body]))
+
+        with mock.patch.object(decoding, "_GATHERED_BYTES", 0):
+            assert outline(read(answer, split_at(body, *ends_of_events(body)))) == uncut
+            assert outline(read(answer, single_bytes(body))) == uncut
 
     @over_all_formats
     @given(data=st.data())

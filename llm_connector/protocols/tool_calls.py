@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from llm_connector.types import ToolCall, ToolCallDelta, parsed_arguments
 from llm_connector.wire import decode_json
 
-__all__ = ["Slot", "ToolCallSlots", "made_up_id"]
+__all__ = ["Slot", "ToolCallSlots", "gathered", "made_up_id"]
 
 _MOST_CHECKED = 64 << 20
 """Characters of one call that are read to see whether it is complete, again with each piece: a bound for the work."""
@@ -26,6 +26,16 @@ def made_up_id() -> str:
     return f"call_{os.urandom(8).hex()}"
 
 
+def gathered(pieces: list[str], before: int) -> int:
+    """Join the pieces behind those that were gathered `before`, but for the first and the last of all, which tell how
+    an answer is sent; how many are gathered now."""
+    start = min(max(before, 1), len(pieces))
+    if len(pieces) - start > 2:
+        pieces[start:-1] = ["".join(pieces[start:-1])]
+        start += 1
+    return start
+
+
 class Slot:
     """One call under assembly. Name and id are set once, arguments are appended and joined once."""
 
@@ -33,6 +43,7 @@ class Slot:
         "checked",
         "cumulative",
         "extra",
+        "gathered",
         "id",
         "index",
         "length",
@@ -50,6 +61,7 @@ class Slot:
         self.id = wire_id or made_up_id()
         self.name = ""
         self.pieces: list[str] = []
+        self.gathered = 0
         self.length = 0
         self.checked = 0
         self.cumulative = False

@@ -32,6 +32,7 @@ from llm_connector.wire import decode_json
 from tests.fuzz import __main__ as command
 from tests.fuzz.mutations import mutate_frames, mutate_lines
 from tests.fuzz.targets import TARGETS
+from tests.support.answers import ask, open_decoder, sse
 from tests.support.event_streams import frame
 
 FOUND = Path(__file__).parent / "found"
@@ -159,6 +160,25 @@ def test_a_stream_without_end_is_refused_or_forgotten(endless, framing):
             assert "max_event_bytes" in str(error) or "broken" in str(error)  # noqa: PT017  # or no error at all
 
     assert peak(read) < 8 * LIMIT
+
+
+@pytest.mark.parametrize("kind", ["content", "reasoning_content", "tool_calls"])
+def test_a_long_answer_takes_little_beside_its_text(kind):
+    said: Any = "token "
+    if kind == "tool_calls":
+        said = [{"index": 0, "function": {"arguments": said}}]
+    first = {"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f"}}]}}]}
+    event = sse({"id": "1", "model": "m", "choices": [{"index": 0, "delta": {kind: said}}]}, done=False)
+    decoder = open_decoder(ask(stream=True))
+    for _ in decoder.feed(sse(first, done=False) if kind == "tool_calls" else event):
+        pass
+
+    def read() -> None:
+        for _ in range(20_000):
+            for _chunk in decoder.feed(event):
+                pass
+
+    assert peak(read) < 20_000 * 2 * len("token ")
 
 
 def test_a_bomb_is_decompressed_in_pieces():
