@@ -236,7 +236,7 @@ class ChatDecoder:
         """What the parser holds back until it knows more: nothing more will come."""
         try:
             return [*self._parser.flush()]
-        except MISSHAPEN:
+        except _FAILURES:
             return []
 
     def _failure(self, cause: Exception) -> LlmConnectorError:
