@@ -153,6 +153,7 @@ def test_dashscope(simulator):
     assert pieces[-1].output.choices[0].finish_reason == "tool_calls"
 
 
+@pytest.mark.filterwarnings("ignore:.*utcfromtimestamp:DeprecationWarning")  # theirs, from Python 3.12 on
 def test_tencent(simulator):
     reached = http_profiles.HttpProfile(endpoint=urlsplit(simulator.url).netloc, protocol="http")
     profile = profiles.ClientProfile(httpProfile=reached)
