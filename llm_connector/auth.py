@@ -15,7 +15,7 @@ from llm_connector.wire import HttpRequest
 __all__ = ["Auth", "Credentials", "api_key_header", "bearer", "clean_key", "no_auth"]
 
 
-@dataclass(slots=True)  # frozen, they would take three times as long to make
+@dataclass(slots=True)  # frozen, they would take nearly four times as long to make
 class Credentials:
     """What a caller authorises with; `extra` holds what the row names besides the key. Never shown by `repr`."""
 

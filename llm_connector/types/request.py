@@ -117,15 +117,16 @@ class ChatRequest(BaseModel):
 
         `model` is asked where neither names one. Raises ConfigurationError that names the position and the remedy.
         """
-        fields = {name: _normalised(name, value) for name, value in options.items() if value is not None}
-        if "messages" in fields:
+        given = {name: value for name, value in options.items() if value is not None}
+        if "messages" in given:
             raise ConfigurationError("messages: they are the first argument, and given once")
         if isinstance(messages, ChatRequest):
             kept = {name: getattr(messages, name) for name in messages.model_fields_set if name != "messages"}
-            fields = {**kept, **fields}
+            given = {**kept, **given}
             turns = messages.messages
         else:
             turns = conversation(messages)
+        fields = {name: _normalised(name, value) for name, value in given.items() if value is not None}
         if model is not None and not fields.get("model"):
             fields["model"] = model
         if not turns:

@@ -21,8 +21,8 @@ _set_values, _set_given, _set_extra, _set_private = (
 def unchecked(kind: type[ModelT], **fields: Any) -> ModelT:
     """`kind(**fields)` for values that are of the fields' own types already, and where no required one is missing.
 
-    Validation would find nothing, but takes two thirds of what a short answer costs to build: it touches so much memory
-    that the processor has to fetch most of it anew for each answer. `model_construct` takes longer still.
+    Validation would find nothing, but takes about a third of what a short answer costs to read: it touches so much
+    memory that the processor has to fetch most of it anew for each answer. `model_construct` takes longer still.
     https://docs.pydantic.dev/latest/api/base_model/ (checked 2026-11)
     """
     defaults, factories = _defaults(kind)

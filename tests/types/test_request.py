@@ -177,6 +177,15 @@ class TestOptions:
         (made,) = (getattr(ChatRequest.of("Hi", options), name) for name in options)
         assert (made, type(made)) != (value, type(value))
 
+    def test_what_was_put_into_a_request_is_checked_again(self):
+        base = ChatRequest(messages=[user("Hi")], tools=[Tool("f")])
+        assert ChatRequest.of(base, {}).tools == base.tools
+        assert ChatRequest.of(base, {}).tools is not base.tools
+
+        base.tools = [5]  # type: ignore[list-item]  # what a caller without a type checker may do
+        with pytest.raises(ConfigurationError, match="tools: 'int' is not a tool"):
+            ChatRequest.of(base, {})
+
     def test_the_callers_objects_are_not_changed(self):
         options = {
             "tools": [{"name": "f", "parameters": {"type": "object", "properties": {}}}],
